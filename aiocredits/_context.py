@@ -1,0 +1,47 @@
+"""Which client the decorators and the quick functions mean."""
+
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING
+
+from aiocredits.errors import UsageError
+
+if TYPE_CHECKING:
+    from aiocredits._client import CreditClient
+
+_of_context: ContextVar["CreditClient | None"] = ContextVar("aiocredits_client", default=None)
+# The process default is a stack, not a context variable: what a lifespan sets is not visible in
+# the contexts of requests.
+_open_clients: list["CreditClient"] = []
+
+
+def current_client() -> "CreditClient":
+    """Return the client of this context, else the one that was opened last in this process."""
+    client = _of_context.get()
+    if client is not None:
+        return client
+    if _open_clients:
+        return _open_clients[-1]
+    raise UsageError(
+        "no CreditClient is open: open one first, as in 'async with CreditClient() as client:', "
+        "or pass client="
+    )
+
+
+def set_client(client: "CreditClient") -> "Token[CreditClient | None]":
+    """Make `client` the one of this context; return what `reset_client` wants."""
+    return _of_context.set(client)
+
+
+def reset_client(token: "Token[CreditClient | None]") -> None:
+    """Make the client of this context the one that it was before."""
+    _of_context.reset(token)
+
+
+def register(client: "CreditClient") -> None:
+    """Make an opened client the process default."""
+    _open_clients.append(client)
+
+
+def unregister(client: "CreditClient") -> None:
+    """Forget a closed client."""
+    _open_clients[:] = [other for other in _open_clients if other is not client]

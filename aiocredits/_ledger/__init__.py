@@ -1,0 +1,37 @@
+"""The rules of credits, and nothing else: no I/O, no clock, no framework.
+
+    state.books, state.keys ──┐
+    commands ─────────────────┼── decide ──> outcomes, changes
+    at ───────────────────────┘
+
+One noun a file: `burn` says which grant pays first, `charges`, `holds`, `grants`, `transfers` and
+`settings` hold the verbs, `landing` is how credits come back, `due` what time does by itself,
+`keys` why a retry is harmless, and `audit` derives the books again from their entries.
+"""
+
+from aiocredits._ledger.audit import Audit
+from aiocredits._ledger.burn import BURN_ORDER, in_burn_order, spendable
+from aiocredits._ledger.charges import charge_of
+from aiocredits._ledger.decide import decide
+from aiocredits._ledger.due import project
+from aiocredits._ledger.holds import MAX_TIMEOUT
+from aiocredits._ledger.scope import scope_of
+from aiocredits._ledger.state import Changes, Decision, KeyOf, NumberOf, Scope, State
+
+__all__ = [
+    "BURN_ORDER",
+    "MAX_TIMEOUT",
+    "Audit",
+    "Changes",
+    "Decision",
+    "KeyOf",
+    "NumberOf",
+    "Scope",
+    "State",
+    "charge_of",
+    "decide",
+    "in_burn_order",
+    "project",
+    "scope_of",
+    "spendable",
+]

@@ -1,0 +1,327 @@
+"""Deriving the books again from their entries, to prove that nothing is missing."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, cast
+
+from aiocredits._amounts import Micros, plain
+from aiocredits._ledger.charges import charge_of
+from aiocredits._ledger.draft import Draft
+from aiocredits._ledger.landing import merged, split
+from aiocredits._model import (
+    EPOCH,
+    Account,
+    Books,
+    Charge,
+    Entry,
+    Grant,
+    Hold,
+    Slice,
+    Slices,
+    Usage,
+    total,
+)
+
+
+class Audit:
+    """Reads the entries of one account in order, and says what does not add up.
+
+    It follows what the entries say and asks no rule whether that was right; so it shares the
+    arithmetic of a grant with the verbs, and none of their decisions.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.draft = Draft(Books(Account(name)), EPOCH)
+        self.problems: list[str] = []
+        self.totals: Counter[str] = Counter()
+        """Micro-credits by where they came from or went to, over the life of the account."""
+        self.usage: Counter[tuple[date, str | None, Decimal | None]] = Counter()
+
+    def read(self, entries: Iterable[Entry]) -> None:
+        """Take the next entries in."""
+        for entry in entries:
+            self._read(entry)
+
+    def finish(
+        self, account: Account, grants: Sequence[Grant], holds: Sequence[Hold], usage: Sequence[Usage]
+    ) -> Sequence[str]:
+        """Compare with what is kept and return every difference, empty where there is none."""
+        derived = self.draft.account._replace(due_at=account.due_at)
+        self._compare("account", derived, account)
+        for grant in grants:
+            self._compare(f"grant {grant.id}", self._grant_like(grant), grant)
+        for hold in holds:
+            self._compare(f"hold {hold.id}", self.draft.holds.get(hold.number), hold)
+        self._compare("number of grants", len(self.draft.grants), len(grants))
+        self._compare("number of holds", len(self.draft.holds), len(holds))
+        kept = {(row.day, row.service, row.unit_cost): row.spent_micros for row in usage}
+        derived_usage = {key: micros for key, micros in self.usage.items() if micros}
+        self._compare("usage", derived_usage, {key: m for key, m in kept.items() if m})
+        self._compare("what came in, minus what went out", self._conserved(), 0)
+        return self.problems
+
+    def _read(self, entry: Entry) -> None:
+        draft = self.draft
+        account = draft.account
+        if entry.version != account.version + 1:
+            self.problems.append(f"entry {entry.version} follows entry {account.version}")
+        if entry.at < account.at:
+            self.problems.append(f"entry {entry.version} is dated before the one it follows")
+        draft.usage.clear()
+        self._follow(entry)
+        for _, day, service, unit_cost, micros in draft.usage:
+            self.usage[day, service, unit_cost] += micros
+        draft.account = draft.account._replace(
+            version=entry.version,
+            at=entry.at,
+            available_micros=entry.available_micros,
+            held_micros=entry.held_micros,
+            overdraft_micros=entry.overdraft_micros,
+        )
+        self._prove(entry)
+
+    def _prove(self, entry: Entry) -> None:
+        """Hold the balances that an entry states against what all entries so far add up to."""
+        grants = self.draft.grants.values()
+        stated = (entry.available_micros, entry.held_micros, entry.overdraft_micros)
+        derived = (
+            sum(grant.remaining_micros for grant in grants if grant.state not in _WAITING),
+            sum(grant.held_micros for grant in grants),
+            sum(charge.owed_micros for charge in self.draft.charges.values()),
+        )
+        for noun, derived_micros, stated_micros in zip(
+            ("available", "held", "overdraft"), derived, stated, strict=True
+        ):
+            if derived_micros != stated_micros:
+                self.problems.append(
+                    f"entry {entry.version} says {noun} {plain(stated_micros)}, and the entries "
+                    f"add up to {plain(derived_micros)}"
+                )
+
+    def _follow(self, entry: Entry) -> None:
+        detail = cast("dict[str, Any]", entry.detail or {})
+        match entry.kind:
+            case "grant" | "pledge" | "transfer_in":
+                self._gain(entry, detail)
+            case "cancel":
+                grant = self._grant(entry)
+                self._put(
+                    grant._replace(
+                        state=detail["state"],
+                        remaining_micros=grant.remaining_micros - entry.amount_micros,
+                    )
+                )
+            case "consume":
+                self._charge(entry)
+                self._move(entry.slices, remaining=-1)
+            case "hold" | "extend":
+                self._reserve(entry, detail)
+            case "capture":
+                self._capture(entry, detail)
+            case "release" | "timeout":
+                self._free(entry, detail)
+            case "refund":
+                self._refund(entry, detail)
+            case "revoke":
+                self._move(entry.slices, remaining=-1)
+                if detail["whole"]:
+                    grant = self._grant(entry)
+                    state = "revoking" if grant.held_micros else "revoked"
+                    self._put(grant._replace(state=state))
+            case "expire":
+                self._expire(entry)
+            case "reinstate":
+                self._move(entry.slices, remaining=1, lapsed=-1)
+                self.totals["expired"] -= entry.amount_micros
+            case "transfer_out":
+                self._move(entry.slices, remaining=-1)
+            case "set_expiry":
+                self._put(self._grant(entry)._replace(expires_at=_instant(detail["expires_at"])))
+            case "configure":
+                self.draft.account = self.draft.account._replace(**detail)
+        if entry.kind in _TOTALS:
+            self.totals[_TOTALS[entry.kind]] += entry.amount_micros
+        self._repay(detail)
+
+    def _gain(self, entry: Entry, detail: dict[str, Any]) -> None:
+        terms = detail.get("grant")
+        if terms is None:
+            state = detail.get("state", "live")
+            self._put(self._grant(entry)._replace(state=state))
+            return
+        self._put(
+            Grant(
+                entry.account,
+                entry.version,
+                terms["state"],
+                entry.amount_micros,
+                entry.amount_micros,
+                priority=terms["priority"],
+                category=terms["category"],
+                unit_cost=None if terms["unit_cost"] is None else Decimal(terms["unit_cost"]),
+                scope=None if terms["scope"] is None else frozenset(terms["scope"]),
+                effective_at=datetime.fromisoformat(terms["effective_at"]),
+                expires_at=_instant(terms["expires_at"]),
+                rolled_over=terms["rolled_over"],
+                description=entry.description,
+                metadata=entry.metadata,
+            )
+        )
+
+    def _charge(self, entry: Entry) -> None:
+        charge = charge_of(entry)
+        self.draft.charges[entry.version] = charge
+        self.draft.spend(charge.service, charge.slices, charge.owed_micros, at=charge.at)
+
+    def _reserve(self, entry: Entry, detail: dict[str, Any]) -> None:
+        self._move(entry.slices, remaining=-1, held=1)
+        expires_at = datetime.fromisoformat(detail["expires_at"])
+        if entry.kind == "hold":
+            hold = Hold(
+                entry.account,
+                entry.version,
+                "open",
+                entry.amount_micros,
+                0,
+                entry.slices,
+                entry.at,
+                expires_at,
+                entry.service,
+                entry.actor,
+                entry.description,
+                entry.metadata,
+            )
+        else:
+            hold = self._hold(entry)
+            hold = hold._replace(
+                amount_micros=hold.amount_micros + entry.amount_micros,
+                slices=merged((*hold.slices, *entry.slices)),
+                expires_at=expires_at,
+            )
+        self.draft.holds[hold.number] = hold
+
+    def _capture(self, entry: Entry, detail: dict[str, Any]) -> None:
+        self._charge(entry)
+        extra, freed = _slices(detail.get("extra")), _slices(detail.get("freed"))
+        hold = self._hold(entry)
+        captured, rest = split(hold.slices, total(entry.slices) - total(extra))
+        self._move(captured, held=-1)
+        self._move(extra, remaining=-1)
+        self._give_back(freed, detail, from_hold=True)
+        kept = () if freed == rest else rest
+        self.draft.holds[hold.number] = hold._replace(
+            state="open" if kept else "captured",
+            captured_micros=hold.captured_micros + entry.amount_micros,
+            slices=kept,
+        )
+
+    def _free(self, entry: Entry, detail: dict[str, Any]) -> None:
+        self._give_back(entry.slices, detail, from_hold=True)
+        hold = self._hold(entry)
+        state = "released" if entry.kind == "release" else "expired"
+        self.draft.holds[hold.number] = hold._replace(state=state, slices=())
+
+    def _refund(self, entry: Entry, detail: dict[str, Any]) -> None:
+        charge = self.draft.charges[cast("int", entry.subject)]
+        given = total(entry.slices)
+        forgiven = entry.amount_micros - given
+        _, keep = split(charge.slices[::-1], given)
+        self.draft.charges[charge.number] = charge._replace(
+            owed_micros=charge.owed_micros - forgiven,
+            refunded_micros=charge.refunded_micros + entry.amount_micros,
+            slices=keep[::-1],
+        )
+        self.draft.spend(charge.service, entry.slices, forgiven, at=charge.at, sign=-1)
+        self._give_back(entry.slices, detail, from_hold=False)
+
+    def _give_back(self, slices: Slices, detail: dict[str, Any], *, from_hold: bool) -> None:
+        held = -1 if from_hold else 0
+        expired, revoked = _slices(detail.get("expired")), _slices(detail.get("revoked"))
+        lost = Counter({part: 1 for part in (*expired, *revoked)})
+        for part in slices:
+            if lost[part]:
+                self._move((part,), held=held, lapsed=1 if part in expired else 0)
+            else:
+                self._move((part,), remaining=1, held=held)
+        self.totals["expired"] += total(expired)
+        self.totals["revoked"] += total(revoked)
+
+    def _expire(self, entry: Entry) -> None:
+        grant = self._grant(entry)
+        self._put(
+            grant._replace(
+                state="expiring" if grant.held_micros else "expired",
+                remaining_micros=grant.remaining_micros - entry.amount_micros,
+                lapsed_micros=grant.lapsed_micros + entry.amount_micros,
+            )
+        )
+
+    def _repay(self, detail: dict[str, Any]) -> None:
+        for number, grant, micros in detail.get("repaid", ()):
+            charge: Charge = self.draft.charges[number]
+            part = Slice(grant, micros)
+            self._move((part,), remaining=-1)
+            self.draft.charges[number] = charge._replace(
+                owed_micros=charge.owed_micros - micros, slices=merged((*charge.slices, part))
+            )
+            self.draft.spend(charge.service, (), micros, at=charge.at, sign=-1)
+            self.draft.spend(charge.service, (part,), 0, at=charge.at)
+
+    def _move(
+        self, slices: Slices, *, remaining: int = 0, held: int = 0, lapsed: int = 0
+    ) -> None:
+        for grant, micros in slices:
+            self.draft.adjust(
+                grant, remaining=remaining * micros, held=held * micros, lapsed=lapsed * micros
+            )
+
+    def _conserved(self) -> Micros:
+        """Granted + transferred in + refunded - (available + held + consumed + … - debt)."""
+        account = self.draft.account
+        came = self.totals["granted"] + self.totals["transferred_in"] + self.totals["refunded"]
+        went = sum(
+            self.totals[name] for name in ("consumed", "expired", "revoked", "transferred_out")
+        )
+        there = account.available_micros + account.held_micros - account.overdraft_micros
+        return came - went - there
+
+    def _compare(self, noun: str, derived: object, kept: object) -> None:
+        if derived != kept:
+            self.problems.append(f"{noun}: the entries add up to {derived}, and {kept} is kept")
+
+    def _grant_like(self, kept: Grant) -> Grant | None:
+        return self.draft.grants.get(kept.number)
+
+    def _grant(self, entry: Entry) -> Grant:
+        return self.draft.grants[cast("int", entry.subject)]
+
+    def _hold(self, entry: Entry) -> Hold:
+        return self.draft.holds[cast("int", entry.subject)]
+
+    def _put(self, grant: Grant) -> None:
+        self.draft.grants[grant.number] = grant
+
+
+# Recorded, and not spendable yet.
+_WAITING = {"pending", "scheduled"}
+
+_TOTALS = {
+    "grant": "granted",
+    "transfer_in": "transferred_in",
+    "refund": "refunded",
+    "consume": "consumed",
+    "capture": "consumed",
+    "expire": "expired",
+    "revoke": "revoked",
+    "transfer_out": "transferred_out",
+}
+
+
+def _slices(parts: object) -> Slices:
+    return tuple(Slice(*part) for part in cast("list[list[int]]", parts or ()))
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -1,0 +1,114 @@
+"""Keys: the same call again gives the same answer again."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from aiocredits._commands import Single
+from aiocredits._ledger.draft import Draft
+from aiocredits._model import Entry, Receipt, Terms
+from aiocredits._names import is_own_key, split_account
+from aiocredits.errors import IdempotencyConflictError
+from aiocredits.types import JsonScalar
+
+# What does not move credits may differ when a call is repeated.
+_IGNORED = frozenset({"account", "key", "description", "metadata", "burn_order", "only_from"})
+
+_PUBLIC_NAMES = {
+    "amount_micros": "credits",
+    "overdraft_limit_micros": "overdraft_limit",
+    "target": "to_user_id",
+}
+
+
+def terms_of(command: Single) -> Terms | None:
+    """Return what a caller has to repeat with the key, or None for a key of the library's own."""
+    if is_own_key(command.key):
+        return None
+    defaults = command._field_defaults
+    terms: dict[str, JsonScalar] = {"verb": type(command).__name__}
+    for field, value in zip(command._fields, command, strict=True):
+        if field not in _IGNORED and value != defaults.get(field):
+            terms[field] = _scalar(value)
+    return terms
+
+
+def require_same(entry: Entry, command: Single) -> None:
+    """Refuse if the entry that has the command's key was written for something else."""
+    terms = terms_of(command)
+    if entry.terms is None or terms is None:
+        return
+    fields = sorted(
+        field
+        for field in entry.terms.keys() | terms.keys()
+        if entry.terms.get(field) != terms.get(field)
+    )
+    if fields:
+        user_id, unit = split_account(command.account)
+        raise IdempotencyConflictError(
+            user_id=user_id,
+            unit=unit,
+            key=command.key,
+            fields=[_PUBLIC_NAMES.get(field, field) for field in fields],
+        )
+
+
+def receipt_of(entry: Entry, *, replayed: bool = False) -> Receipt:
+    """Return the receipt of the command that wrote `entry`, today as on the first day."""
+    detail = entry.detail or {}
+    expired = detail.get("expired")
+    expires_at = detail.get("expires_at")
+    shortfall = detail.get("shortfall", 0)
+    return Receipt(
+        entry.account,
+        entry.version,
+        entry.kind,
+        entry.amount_micros,
+        entry.version,
+        entry.at,
+        entry.available_micros,
+        entry.held_micros,
+        entry.overdraft_micros,
+        entry.slices,
+        entry.key or "",
+        shortfall if isinstance(shortfall, int) else 0,
+        _lost(expired),
+        datetime.fromisoformat(expires_at) if isinstance(expires_at, str) else None,
+        replayed,
+    )
+
+
+def nothing_to_do(draft: Draft, key: str) -> Receipt:
+    """Return the receipt of a command that found everything done."""
+    account = draft.account
+    return Receipt(
+        account.name,
+        0,
+        "nothing",
+        0,
+        account.version,
+        draft.at,
+        account.available_micros,
+        account.held_micros,
+        account.overdraft_micros,
+        key=key,
+    )
+
+
+def _lost(slices: object) -> int:
+    return sum(micros for _, micros in slices) if isinstance(slices, list) else 0
+
+
+def _scalar(value: object) -> JsonScalar:
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case datetime():
+            return value.isoformat()
+        case timedelta():
+            return value // timedelta(microseconds=1)
+        case Decimal():
+            return str(value)
+        case frozenset():
+            return ",".join(sorted(value))
+        case _:
+            raise TypeError(f"{value!r} cannot be compared with what is kept")

@@ -1,0 +1,111 @@
+"""Where credits go that become spendable: to their grants, and from there to debt first."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from aiocredits._amounts import Micros
+from aiocredits._ledger.burn import pick
+from aiocredits._ledger.draft import Draft
+from aiocredits._model import Grant, Slice, Slices, total
+
+
+class Landing(NamedTuple):
+    """How the balances move when credits become spendable."""
+
+    available: Micros
+    overdraft: Micros
+    detail: dict[str, object]
+
+
+def land(draft: Draft, arrived: Micros, lost: dict[str, object] | None = None) -> Landing:
+    """Let credits that have just reached their grants repay what the account owes."""
+    repaid = _repay(draft)
+    paid = sum(micros for _, _, micros in repaid)
+    detail = dict(lost or {})
+    if repaid:
+        detail["repaid"] = repaid
+    return Landing(arrived - paid, -paid, detail)
+
+
+def give_back(
+    draft: Draft, slices: Slices, *, from_hold: bool, at: datetime | None = None
+) -> Landing:
+    """Return slices to the grants that they came from.
+
+    What goes back to a grant that has ended is lost at once: nothing prolongs a grant.
+    """
+    arrived = 0
+    expired: list[list[int]] = []
+    revoked: list[list[int]] = []
+    for number, micros in slices:
+        grant = draft.grants[number]
+        freed = -micros if from_hold else 0
+        if _takes_back(grant, at or draft.at):
+            draft.adjust(number, remaining=micros, held=freed)
+            arrived += micros
+        elif grant.state in {"revoking", "revoked"}:
+            draft.adjust(number, held=freed)
+            revoked.append([number, micros])
+        else:
+            draft.adjust(number, held=freed, lapsed=micros)
+            expired.append([number, micros])
+    lost: dict[str, object] = {}
+    if expired:
+        lost["expired"] = expired
+    if revoked:
+        lost["revoked"] = revoked
+    return land(draft, arrived, lost)
+
+
+def split(slices: Slices, micros: Micros) -> tuple[Slices, Slices]:
+    """Cut slices in two, so that the first part adds up to `micros`."""
+    front: list[Slice] = []
+    for index, (grant, part) in enumerate(slices):
+        if part > micros:
+            if micros:
+                front.append(Slice(grant, micros))
+            return tuple(front), (Slice(grant, part - micros), *slices[index + 1 :])
+        front.append(Slice(grant, part))
+        micros -= part
+    return tuple(front), ()
+
+
+def merged(slices: Iterable[Slice]) -> Slices:
+    """Join neighbouring slices of one grant."""
+    parts: list[Slice] = []
+    for grant, micros in slices:
+        if parts and parts[-1].grant == grant:
+            parts[-1] = Slice(grant, parts[-1].micros + micros)
+        else:
+            parts.append(Slice(grant, micros))
+    return tuple(parts)
+
+
+def _takes_back(grant: Grant, at: datetime) -> bool:
+    return grant.state in {"live", "spent"} and (
+        grant.expires_at is None or grant.expires_at > at
+    )
+
+
+def _repay(draft: Draft) -> list[list[int]]:
+    """Pay debts, oldest first, with what may pay for them; return [charge, grant, micros] lists."""
+    repaid: list[list[int]] = []
+    for number in sorted(draft.charges):
+        charge = draft.charges[number]
+        if not charge.owed_micros:
+            continue
+        slices = pick(draft.grants, charge.owed_micros, charge.service)
+        if not slices:
+            continue
+        for grant, micros in slices:
+            draft.adjust(grant, remaining=-micros)
+            repaid.append([number, grant, micros])
+        paid = total(slices)
+        draft.charges[number] = charge._replace(
+            owed_micros=charge.owed_micros - paid, slices=merged((*charge.slices, *slices))
+        )
+        # The debt was counted as usage without a cost; now it has one.
+        draft.spend(charge.service, (), paid, at=charge.at, sign=-1)
+        draft.spend(charge.service, slices, 0, at=charge.at)
+    return repaid

@@ -1,0 +1,66 @@
+"""What a batch needs to know before it can be decided."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from aiocredits._commands import (
+    ActivateGrant,
+    CaptureHold,
+    Command,
+    Consume,
+    ExtendHold,
+    FailGrant,
+    Refund,
+    ReleaseHold,
+    RevokeGrant,
+    SetExpiry,
+    Transfer,
+    singles,
+)
+from aiocredits._ledger.state import KeyOf, NumberOf, Scope
+from aiocredits._names import is_own_key
+
+
+def scope_of(commands: Sequence[Command], *, every_key: bool = False) -> Scope:
+    """Return what the commands touch.
+
+    Keys that the library made up are new unless a write is repeated, so they are not looked up at
+    first: a storage whose unique index meets one decides again, with `every_key`.
+    """
+    accounts: set[str] = set()
+    keys: set[KeyOf] = set()
+    grants: set[NumberOf] = set()
+    holds: set[NumberOf] = set()
+    charges: set[NumberOf] = set()
+    late: dict[str, datetime] = {}
+    for command in singles(commands):
+        account = command.account
+        accounts.add(account)
+        asks_key = every_key or not is_own_key(command.key)
+        if asks_key:
+            keys.add((account, command.key))
+        match command:
+            case Consume(occurred_at=None):
+                pass
+            case Consume(occurred_at=instant):
+                late[account] = min(late.get(account, instant), instant)
+            case CaptureHold() | ReleaseHold() | ExtendHold():
+                holds.add((account, command.hold))
+            case Refund():
+                charges.add((account, command.charge))
+            case ActivateGrant() | FailGrant() | RevokeGrant() | SetExpiry():
+                grants.add((account, command.grant))
+            case Transfer():
+                accounts.add(command.target)
+                if asks_key:
+                    keys.add((command.target, command.key))
+            case _:
+                pass
+    return Scope(
+        tuple(sorted(accounts)),
+        tuple(sorted(keys)),
+        tuple(sorted(grants)),
+        tuple(sorted(holds)),
+        tuple(sorted(charges)),
+        tuple(sorted(late.items())),
+    )

@@ -1,0 +1,83 @@
+"""Transfers: credits move between accounts and keep the terms of their grants."""
+
+from aiocredits._commands import Transfer
+from aiocredits._ledger.burn import pick
+from aiocredits._ledger.draft import Draft
+from aiocredits._ledger.grants import insert, terms_of_grant
+from aiocredits._ledger.keys import receipt_of, terms_of
+from aiocredits._ledger.landing import land
+from aiocredits._model import Entry, Grant, Receipt, Slice, total
+from aiocredits.errors import InvalidInputError
+
+
+def transfer(source: Draft, target: Draft, command: Transfer) -> Receipt:
+    """Move credits of any scope, in burn order, in one step."""
+    if source is target:
+        raise InvalidInputError(
+            f"account {source.account.user_id!r} cannot transfer to itself: name another one"
+        )
+    source.require_open()
+    target.require_not_closed()
+    slices = pick(
+        source.grants, command.amount_micros, None, order=command.burn_order, any_scope=True
+    )
+    if total(slices) < command.amount_micros:
+        raise source.short(command.amount_micros, total(slices))
+    for grant, micros in slices:
+        source.adjust(grant, remaining=-micros)
+    sent = source.post(
+        "transfer_out",
+        command.amount_micros,
+        available=-command.amount_micros,
+        slices=slices,
+        description=command.description,
+        metadata=command.metadata,
+        key=command.key,
+        terms=terms_of(command),
+        detail={"account": command.target},
+    )
+    # The key goes on the last entry, which has the receiver's balance after all of it.
+    for part in slices[:-1]:
+        _receive(target, source.grants[part.grant], part, command, last=False)
+    part = slices[-1]
+    received = _receive(target, source.grants[part.grant], part, command, last=True)
+    return transfer_receipt(sent, received)
+
+
+def transfer_receipt(sent: Entry, received: Entry, *, replayed: bool = False) -> Receipt:
+    """Return the sender's receipt, with the receiver's linked to it."""
+    into = receipt_of(received, replayed=replayed)._replace(amount_micros=sent.amount_micros)
+    return receipt_of(sent, replayed=replayed)._replace(linked=(into,))
+
+
+def _receive(draft: Draft, given: Grant, part: Slice, command: Transfer, *, last: bool) -> Entry:
+    grant = given._replace(
+        account=command.target,
+        number=draft.next_number,
+        state="live",
+        amount_micros=part.micros,
+        remaining_micros=part.micros,
+        held_micros=0,
+        lapsed_micros=0,
+        description=command.description,
+        metadata=command.metadata,
+    )
+    insert(draft, grant)
+    landing = land(draft, part.micros)
+    return draft.post(
+        "transfer_in",
+        part.micros,
+        available=landing.available,
+        overdraft=landing.overdraft,
+        slices=(Slice(grant.number, part.micros),),
+        subject=grant.number,
+        description=command.description,
+        metadata=command.metadata,
+        key=command.key if last else None,
+        terms=terms_of(command) if last else None,
+        detail={
+            "account": command.account,
+            "grant": terms_of_grant(grant),
+            **landing.detail,
+        },
+    )

@@ -1,0 +1,5 @@
+"""Books in a SQLite file."""
+
+from aiocredits.storages.sqlite.storage import SqliteStorage
+
+__all__ = ["SqliteStorage"]

@@ -1,0 +1,28 @@
+"""A connection, and the thread that it lives in."""
+
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
+
+import aiosqlite
+
+T = TypeVar("T")
+
+
+class ConnectionThread(aiosqlite.Connection):
+    """An aiosqlite connection that runs a whole function on its thread.
+
+    A batch is some ten statements. Run one by one they would cross between the threads ten times;
+    and a task that is cancelled in between would leave a transaction open, which a function that
+    has been handed over cannot.
+    """
+
+    async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Return ``function(connection)``, called on the connection's thread."""
+        result: T = await self._execute(function, self._conn)
+        return result
+
+
+def connect(open_connection: Callable[[], sqlite3.Connection]) -> ConnectionThread:
+    """Return a connection that, when it is awaited, starts its thread and opens there."""
+    return ConnectionThread(open_connection, iter_chunk_size=64)
