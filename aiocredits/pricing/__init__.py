@@ -10,7 +10,7 @@ from aiocredits.pricing.listed import Listed
 from aiocredits.pricing.price import Price
 from aiocredits.pricing.pricelist import PriceList
 from aiocredits.pricing.quantities import KB, MB, KiB, MiB, Quantity
-from aiocredits.pricing.quote import Part, Quote, Rounding, make_rounding
+from aiocredits.pricing.quote import Part, Quote, Rounding, RoundingMode, make_rounding
 from aiocredits.pricing.rules import (
     flat,
     package,
@@ -41,6 +41,7 @@ __all__ = [
     "Quote",
     "Rounded",
     "Rounding",
+    "RoundingMode",
     "Rule",
     "ServiceChange",
     "Simulation",

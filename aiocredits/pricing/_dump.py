@@ -1,6 +1,7 @@
 """From a book to plain data and to TOML."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import cast
@@ -16,6 +17,7 @@ from aiocredits.pricing.rules import Flat, Per, PerToken
 from aiocredits.pricing.tiers import Tier, Tiered, Tiers, Volume
 
 _UNITS_BY_NAME = ("KiB", "MiB")
+_BARE_KEY = re.compile("[A-Za-z0-9_-]+")
 
 
 def book_to_dict(book: PriceBook) -> dict[str, object]:
@@ -60,7 +62,7 @@ def book_to_toml(book: PriceBook) -> str:
     lines += _table("prices", book.prices)
     for name, layers in (("plans", book.plans), ("accounts", book.accounts)):
         for layer, prices in layers.items():
-            lines += _table(f"{name}.{_text(layer)}", prices)
+            lines += _table(f"{name}.{_key(layer)}", prices)
     return "\n".join(lines) + "\n"
 
 
@@ -119,11 +121,11 @@ def _limited(price: Minimum | Maximum) -> dict[str, object]:
 
 
 def _table(name: str, prices: Prices) -> list[str]:
-    nodes = (f"{_text(sku)} = {_value(node)}" for sku, node in _prices(prices).items())
+    nodes = (f"{_key(sku)} = {_value(node)}" for sku, node in _prices(prices).items())
     return ["", f"[{name}]", *nodes]
 
 
-def _value(value: object) -> str:
+def _value(value: object, indent: str = "") -> str:
     match value:
         case str():
             return _text(value)
@@ -131,14 +133,20 @@ def _value(value: object) -> str:
             return str(value)
         case list():
             items = cast("list[object]", value)
-            return "[\n" + "".join(f"    {_value(item)},\n" for item in items) + "]"
+            deeper = f"{indent}    "
+            lines = (f"{deeper}{_value(item, deeper)},\n" for item in items)
+            return "[\n" + "".join(lines) + f"{indent}]"
         case Mapping():
             pairs = cast("Mapping[str, object]", value).items()
-            return "{ " + ", ".join(f"{key} = {_value(item)}" for key, item in pairs) + " }"
+            return "{ " + ", ".join(f"{key} = {_value(item, indent)}" for key, item in pairs) + " }"
         case datetime():
             return value.isoformat().replace("+00:00", "Z")
         case _:
             raise TypeError(value)
+
+
+def _key(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else _text(name)
 
 
 def _text(text: str) -> str:

@@ -74,7 +74,7 @@ def _problem(details: ErrorDetails, data: object, line_of: LineOf) -> str:
     path = _path(details, data)
     missing = details["type"] == "missing"
     line = line_of(path[:-1] if missing else path)
-    where = ".".join(map(str, path)) or "the book"
+    where = ".".join(str(step) or "''" for step in path) or "the book"
     return f"{where if line is None else f'line {line}, {where}'}: {_message(details)}"
 
 
@@ -101,6 +101,8 @@ def _message(details: ErrorDetails) -> str:
     match details["type"]:
         case "missing":
             return "is missing"
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return f"is {details['input']!r}, where a table is needed"
         case "extra_forbidden":
             return "is not known here"
         case "union_tag_not_found":

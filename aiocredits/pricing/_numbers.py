@@ -20,12 +20,13 @@ _SHOWN_DIGITS = 28
 def parse_number(noun: str, value: object) -> Decimal:
     """Return a finite number of zero or more; `noun` names it in the refusal."""
     number = abs(parsed) if (parsed := _parse(noun, value)) == 0 else parsed
+    shown = _shown(noun, value)
     if number < 0:
-        raise InvalidAmountError(f"{noun} {value!r}: nothing in a price can be negative", value)
+        raise InvalidAmountError(f"{shown}: nothing in a price can be negative", value)
     exponent = int(number.as_tuple().exponent)
     if number.adjusted() >= _MAX_DIGITS or exponent < -_MAX_DIGITS:
         raise InvalidAmountError(
-            f"{noun} {value!r}: at most {_MAX_DIGITS} digits before and after the point are kept",
+            f"{shown}: at most {_MAX_DIGITS} digits before and after the point are kept",
             value,
         )
     return number
@@ -86,8 +87,13 @@ def _parse(noun: str, value: object) -> Decimal:
                 value,
             )
     if not number.is_finite():
-        raise InvalidAmountError(f"{noun} {value!r} is not a finite number", value)
+        raise InvalidAmountError(f"{_shown(noun, value)} is not a finite number", value)
     return number
+
+
+def _shown(noun: str, value: object) -> str:
+    # A Decimal may be what a book says without quotes, and is shown as it stands there.
+    return f"{noun} {value}" if isinstance(value, Decimal) else f"{noun} {value!r}"
 
 
 def _from_text(noun: str, text: str) -> Decimal:

@@ -1,9 +1,11 @@
 """The shape of a written price book."""
 
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     ConfigDict,
     Field,
@@ -14,7 +16,7 @@ from pydantic import (
 )
 
 from aiocredits.pricing._nodes import Model, Name, Node, Number, parse_name
-from aiocredits.pricing.book import PriceBook
+from aiocredits.pricing.book import PriceBook, in_utc
 from aiocredits.pricing.compose import Rounded, Rule
 from aiocredits.pricing.quote import TO_THE_MICRO, Rounding, RoundingMode, make_rounding
 
@@ -28,6 +30,7 @@ def _version(value: object, info: ValidationInfo) -> str:
 Version: TypeAlias = Annotated[
     str, PlainValidator(_version), WithJsonSchema({"type": ["string", "number"]})
 ]
+Instant: TypeAlias = Annotated[AwareDatetime, AfterValidator(partial(in_utc, "effective_from"))]
 
 
 class RoundingModel(Model):
@@ -62,8 +65,8 @@ class BookModel(Model):
 
     id: Name
     version: Version = "1"
-    effective_from: AwareDatetime | None = None
-    rounding: RoundingModel = RoundingModel(to=TO_THE_MICRO.to)
+    effective_from: Instant | None = None
+    rounding: RoundingModel | None = None
     prices: Prices
     plans: dict[Name, Prices] = Field(default_factory=dict[str, Prices])
     accounts: dict[Name, Prices] = Field(default_factory=dict[str, Prices])
@@ -77,7 +80,7 @@ class BookModel(Model):
             prices=_rules(self.prices),
             plans={plan: _rules(prices) for plan, prices in self.plans.items()},
             accounts={account: _rules(prices) for account, prices in self.accounts.items()},
-            rounding=self.rounding.rounding(),
+            rounding=self.rounding.rounding() if self.rounding else TO_THE_MICRO,
         )
 
 

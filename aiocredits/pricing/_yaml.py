@@ -4,6 +4,7 @@
 
 from collections.abc import Callable, Hashable
 from decimal import Decimal, InvalidOperation
+from typing import cast
 
 import yaml
 
@@ -47,7 +48,7 @@ def parse_yaml(text: str, source: str) -> tuple[object, Callable[[Path], int | N
     loader = _Loader(text)
     try:
         root = loader.get_single_node()
-        data: object = None if root is None else loader.construct_document(root)
+        data = None if root is None else cast("object", loader.construct_document(root))
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{source} is not YAML: {error}") from error
     finally:

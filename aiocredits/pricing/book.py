@@ -50,7 +50,7 @@ class PriceBook:
         check_name("book id", self.id)
         check_name("book version", self.version)
         if self.effective_from is not None:
-            _set(self, "effective_from", _in_utc("effective_from", self.effective_from))
+            _set(self, "effective_from", in_utc("effective_from", self.effective_from))
         _set(self, "prices", _frozen(self.prices))
         _set(self, "plans", _frozen_layers("plan", self.plans))
         _set(self, "accounts", _frozen_layers("account", self.accounts))
@@ -97,7 +97,7 @@ class PriceBook:
 
     def is_in_force(self, at: datetime) -> bool:
         """Tell whether the book has begun; it ends when the next one of its list begins."""
-        return self.effective_from is None or self.effective_from <= _in_utc("at", at)
+        return self.effective_from is None or self.effective_from <= in_utc("at", at)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> "PriceBook":
@@ -199,10 +199,14 @@ def _set(book: PriceBook, name: str, value: object) -> None:
     object.__setattr__(book, name, value)
 
 
-def _in_utc(noun: str, at: datetime) -> datetime:
+def in_utc(noun: str, at: datetime) -> datetime:
+    """Return an aware instant in UTC."""
     if not isinstance(at, datetime) or at.utcoffset() is None:
         raise InvalidInputError(f"{noun} {at!r}: an aware datetime is needed, as in tzinfo=UTC")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInputError(f"{noun} {at!r} is outside the years 1 to 9999 of UTC") from None
 
 
 def _frozen(prices: Prices) -> Prices:

@@ -138,7 +138,7 @@ class Free(_Wrapper):
     def _check(self) -> None:
         if self.of not in self.measures:
             needed = ", ".join(map(repr, self.measures)) or "nothing"
-            raise ConfigurationError(f"free of {self.of!r}: the price measures only {needed}")
+            raise ConfigurationError(f"free of {self.of!r}: the price measures {needed}")
 
     def evaluate(self, usage: Measured, parts: list[Part]) -> Exact:
         measured = usage[self.of]
