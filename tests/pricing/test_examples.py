@@ -244,3 +244,6 @@ def test_the_upper_bound_of_a_volume_price_is_below_its_limit() -> None:
     assert BY_VOLUME.upper_bound(n=150).total == 100
     assert BY_VOLUME.free(10, of="n").upper_bound(n=150).total == 100
     assert volume([(1, 2), (None, 1)], of="f", unit="MB").upper_bound(f=1_200_000).total == 2
+    in_blocks = volume([(5, 10), (None, 1)], of="n", every=3)
+    assert in_blocks.quote(n=5).total == 2
+    assert in_blocks.upper_bound(n=5).total == in_blocks.quote(n=3).total == 10

@@ -87,7 +87,7 @@ def test_the_upper_bound_of_a_volume_price_is_reached(
     tiers = [*zip(bounds, rates, strict=False), (None, rates[-1])]
     per, every = lots
     one = volume(tiers, of="n", per=per, every=every).free(free, of="n")
-    two = volume([(20, rates[0]), (None, rates[1])], of="n")
+    two = volume([(20, rates[0]), (None, rates[1])], of="n").multiply("0.01")
     price = one + two
     most = max(price.quote(n=n).exact for n in range(limit + 1))
     assert price.upper_bound(n=limit).exact == most
