@@ -16,6 +16,7 @@ from aiocredits.pricing import (
     CATALOGUE,
     PriceBook,
     PriceList,
+    Rule,
     flat,
     make_rounding,
     package,
@@ -120,6 +121,21 @@ def test_files_are_loaded_by_their_suffix(tmp_path: Path) -> None:
 def test_a_book_survives_yaml(tree: Tree) -> None:
     book = book_of(tree)
     assert PriceBook.from_yaml(yaml.safe_dump(book.to_dict())) == book
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        flat(1).minimum(2).maximum(5),
+        flat(1).maximum(5).minimum(2),
+        flat(1).minimum(2).minimum(3),
+        flat(1).maximum(5).minimum(2).maximum(4).minimum(3),
+        flat(1).maximum(5).multiply(2).minimum(2),
+    ],
+)
+def test_limits_keep_their_order_in_toml(price: Rule) -> None:
+    book = PriceBook("b", prices={"x": price})
+    assert PriceBook.from_toml(book.to_toml()) == book
 
 
 def test_toml_is_written_a_price_a_line() -> None:

@@ -64,6 +64,7 @@ BY_VOLUME = volume([(100, 1), (1_000, "0.5"), (None, "0.1")], of="n")
             {"input_tokens": 1, "output_tokens": 1_001, "cached_tokens": 0},
             "5",
         ),
+        (per_token(output=1, minimum=5), {"output_tokens": 4}, "5"),
         # Tiers: the bound belongs to the tier below
         (GRADUATED, {"n": 0}, "0"),
         (GRADUATED, {"n": 1_000}, "10"),
@@ -146,6 +147,13 @@ class Upload:
         self.size = size
 
 
+class Array:
+    """As numpy's: its size counts elements."""
+
+    size = 3
+    nbytes = 12
+
+
 class AsyncUpload:
     """As Starlette's: async methods around a plain file."""
 
@@ -168,9 +176,11 @@ def test_bytes_are_measured_wherever_they_are(tmp_path: Path) -> None:
     with path.open("rb") as file:
         file.seek(5)
         buffers = [bytes(12), bytearray(12), memoryview(bytes(24)).cast("H"), path, file]
-        measured = [price.measure("file", it) for it in (*buffers, Upload(12), AsyncUpload(file))]
+        measured = [
+            price.measure("file", it) for it in (*buffers, Upload(12), Array(), AsyncUpload(file))
+        ]
         assert file.tell() == 5
-    assert measured == [12, 12, 24, 12, 12, 12, 12]
+    assert measured == [12, 12, 24, 12, 12, 12, 12, 12]
 
 
 def test_a_stream_is_measured_in_chunks_and_priced_as_a_whole() -> None:
