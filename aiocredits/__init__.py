@@ -1,8 +1,8 @@
 """Credits for asyncio applications: an exact ledger in your own database.
 
-    async with CreditClient("sqlite:///credits.db") as client:
-        await client.add_credits("alice", 100, "welcome")
-        await client.consume_credits("alice", "2.5", "one report")
+async with CreditClient("sqlite:///credits.db") as client:
+    await client.add_credits("alice", 100, "welcome")
+    await client.consume_credits("alice", "2.5", "one report")
 """
 
 from aiocredits._care import Maintenance as Maintenance

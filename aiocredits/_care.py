@@ -173,6 +173,4 @@ class _Findings:
         self._problems += [Problem(account.user_id, account.unit, text) for text in problems]
 
     def verification(self) -> Verification:
-        return Verification(
-            self.accounts, self.entries, tuple(self._problems), tuple(self.busy)
-        )
+        return Verification(self.accounts, self.entries, tuple(self._problems), tuple(self.busy))

@@ -74,10 +74,14 @@ def check_scope(scope: Iterable[str] | None) -> frozenset[str] | None:
     if scope is None:
         return None
     if isinstance(scope, str):
-        raise InvalidNameError(f"scope={scope!r}: a scope is a set of services, as in {{{scope!r}}}")
+        raise InvalidNameError(
+            f"scope={scope!r}: a scope is a set of services, as in {{{scope!r}}}"
+        )
     services = frozenset(scope)
     if not services:
-        raise InvalidNameError("scope is empty, so nothing could ever be paid; None means any service")
+        raise InvalidNameError(
+            "scope is empty, so nothing could ever be paid; None means any service"
+        )
     for service in services:
         check_name("service", service)
     return services

@@ -68,7 +68,9 @@ def parse_id(id: str) -> Reference:
         unit = tail
         head, _, tail = head.rpartition(":")
     if not (head and tail.isascii() and tail.isdigit() and len(tail) <= 18):
-        raise InvalidNameError(f'{id!r} is not an id: an id reads "alice:17", as a receipt gives it')
+        raise InvalidNameError(
+            f'{id!r} is not an id: an id reads "alice:17", as a receipt gives it'
+        )
     return Reference(account_name(head, unit), int(tail))
 
 
@@ -123,7 +125,9 @@ def _canonical(user_id: UserId) -> str:
 
 def _checked(noun: str, name: str) -> str:
     if not 1 <= len(name) <= MAX_NAME:
-        raise InvalidNameError(f"{noun} {name!r} has {len(name)} characters: 1 to {MAX_NAME} are legal")
+        raise InvalidNameError(
+            f"{noun} {name!r} has {len(name)} characters: 1 to {MAX_NAME} are legal"
+        )
     if not name.isprintable() and _CONTROL.search(name):
         raise InvalidNameError(f"{noun} {name!r} has a control character in it: leave it out")
     return name

@@ -85,4 +85,3 @@ class AccountsQuery(Query[Account]):
     after: str = ""
     due_by: datetime | None = None
     limit: int = PAGE
-

@@ -83,9 +83,7 @@ class ReadVerbs(ABC):
         check_member("service", service)
         return books.account.status == "open" and spendable(books.grants, service) >= needed
 
-    async def get_user_credit_status(
-        self, user_id: UserId, *, unit: str = CREDITS
-    ) -> CreditStatus:
+    async def get_user_credit_status(self, user_id: UserId, *, unit: str = CREDITS) -> CreditStatus:
         """Return balance, this month's spending, grants and forecast.
 
         ``status.balance`` and ``status["balance"]`` both work. It is as fast after a million entries
@@ -154,7 +152,9 @@ class ReadVerbs(ABC):
     async def get_grant(self, grant_id: str) -> Grant:
         """Return one grant, or raise `NotFoundError`."""
         named = parse_id(grant_id)
-        return await self._one("grant", GrantsQuery(named.account, named.number - 1, limit=1), named)
+        return await self._one(
+            "grant", GrantsQuery(named.account, named.number - 1, limit=1), named
+        )
 
     async def get_hold(self, hold_id: str) -> Hold:
         """Return one hold, or raise `NotFoundError`."""

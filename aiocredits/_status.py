@@ -50,9 +50,7 @@ class Balance(Fields):
             if grant.scope is None or service in grant.scope
         )
         available = spendable(books.grants, service)
-        return cls(
-            to_credits(available), to_credits(held), account.overdraft, account.version
-        )
+        return cls(to_credits(available), to_credits(held), account.overdraft, account.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +141,7 @@ def status_of(
 
 def _cost(month: Iterable[Usage], credit_price: Decimal) -> Decimal:
     cost = sum(
-        (
-            row.spent * (credit_price if row.unit_cost is None else row.unit_cost)
-            for row in month
-        ),
+        (row.spent * (credit_price if row.unit_cost is None else row.unit_cost) for row in month),
         Decimal(0),
     )
     return Decimal(f"{cost.normalize():f}")

@@ -6,11 +6,12 @@
 
 One noun a file: `burn` says which grant pays first, `charges`, `holds`, `grants`, `transfers` and
 `settings` hold the verbs, `landing` is how credits come back, `due` what time does by itself,
-`keys` why a retry is harmless, and `audit` derives the books again from their entries.
+`keys` why a retry is harmless, `carry` what outlives a batch, and `audit` derives the books again from their entries.
 """
 
 from aiocredits._ledger.audit import Audit
 from aiocredits._ledger.burn import BURN_ORDER, in_burn_order, spendable
+from aiocredits._ledger.carry import carried_over, suffices
 from aiocredits._ledger.charges import charge_of
 from aiocredits._ledger.decide import decide
 from aiocredits._ledger.due import project
@@ -28,10 +29,12 @@ __all__ = [
     "NumberOf",
     "Scope",
     "State",
+    "carried_over",
     "charge_of",
     "decide",
     "in_burn_order",
     "project",
     "scope_of",
     "spendable",
+    "suffices",
 ]

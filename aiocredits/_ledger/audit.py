@@ -45,7 +45,11 @@ class Audit:
             self._read(entry)
 
     def finish(
-        self, account: Account, grants: Sequence[Grant], holds: Sequence[Hold], usage: Sequence[Usage]
+        self,
+        account: Account,
+        grants: Sequence[Grant],
+        holds: Sequence[Hold],
+        usage: Sequence[Usage],
     ) -> Sequence[str]:
         """Compare with what is kept and return every difference, empty where there is none."""
         derived = self.draft.account._replace(due_at=account.due_at)
@@ -269,9 +273,7 @@ class Audit:
             self.draft.spend(charge.service, (), micros, at=charge.at, sign=-1)
             self.draft.spend(charge.service, (part,), 0, at=charge.at)
 
-    def _move(
-        self, slices: Slices, *, remaining: int = 0, held: int = 0, lapsed: int = 0
-    ) -> None:
+    def _move(self, slices: Slices, *, remaining: int = 0, held: int = 0, lapsed: int = 0) -> None:
         for grant, micros in slices:
             self.draft.adjust(
                 grant, remaining=remaining * micros, held=held * micros, lapsed=lapsed * micros

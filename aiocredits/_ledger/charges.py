@@ -17,9 +17,7 @@ def consume(draft: Draft, command: Consume) -> Receipt:
     draft.require_open()
     if command.occurred_at is not None:
         return _consume_late(draft, command, command.occurred_at)
-    slices = pick(
-        draft.grants, command.amount_micros, command.service, order=command.burn_order
-    )
+    slices = pick(draft.grants, command.amount_micros, command.service, order=command.burn_order)
     return _charge(draft, command, slices, draft.at)
 
 

@@ -51,7 +51,7 @@ def decide(state: State, commands: Sequence[Command], at: datetime) -> Decision:
     A refused command leaves no trace. Nothing is read or written but the arguments.
     """
     book = _Book(state)
-    outcomes = tuple(book.answer(command, at) for command in commands)
+    outcomes = tuple([book.answer(command, at) for command in commands])
     changes = changes_between(book.before, book.books, book.touched, book.entries, book.usage)
     return Decision(outcomes, changes, book.books)
 
@@ -157,9 +157,10 @@ class _Desk:
         return draft
 
     def _written_with(self, account: str, key: str) -> Entry | None:
-        for entry in reversed(self.drafts[account].entries if account in self.drafts else ()):
-            if entry.key == key:
-                return entry
+        if account in self.drafts:  # a member of this group may have written with it
+            for entry in self.drafts[account].entries:
+                if entry.key == key:
+                    return entry
         return self.keys.get((account, key))
 
     def _again(self, entry: Entry) -> Receipt:

@@ -26,9 +26,7 @@ def place_hold(draft: Draft, command: PlaceHold) -> Receipt:
     """Reserve credits; with ``if_short="partial"`` what there is of them."""
     draft.require_open()
     _require_timeout(command.timeout)
-    slices = pick(
-        draft.grants, command.amount_micros, command.service, order=command.burn_order
-    )
+    slices = pick(draft.grants, command.amount_micros, command.service, order=command.burn_order)
     held = total(slices)
     if held < command.amount_micros and not (command.if_short == "partial" and held):
         if command.if_short == "overdraft":
@@ -229,9 +227,7 @@ def _open_hold(draft: Draft, number: int) -> Hold:
 def _ended(draft: Draft, hold: Hold) -> CreditError:
     user_id, unit = draft.owner
     if hold.state == "expired":
-        return HoldExpiredError(
-            user_id=user_id, unit=unit, id=hold.id, expired_at=hold.expires_at
-        )
+        return HoldExpiredError(user_id=user_id, unit=unit, id=hold.id, expired_at=hold.expires_at)
     return HoldClosedError(user_id=user_id, unit=unit, id=hold.id, state=hold.state)
 
 

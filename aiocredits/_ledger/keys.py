@@ -54,7 +54,22 @@ def require_same(entry: Entry, command: Single) -> None:
 
 def receipt_of(entry: Entry, *, replayed: bool = False) -> Receipt:
     """Return the receipt of the command that wrote `entry`, today as on the first day."""
-    detail = entry.detail or {}
+    if entry.detail is None:
+        return Receipt(
+            entry.account,
+            entry.version,
+            entry.kind,
+            entry.amount_micros,
+            entry.version,
+            entry.at,
+            entry.available_micros,
+            entry.held_micros,
+            entry.overdraft_micros,
+            entry.slices,
+            entry.key or "",
+            replayed=replayed,
+        )
+    detail = entry.detail
     expired = detail.get("expired")
     expires_at = detail.get("expires_at")
     shortfall = detail.get("shortfall", 0)

@@ -83,9 +83,7 @@ def merged(slices: Iterable[Slice]) -> Slices:
 
 
 def _takes_back(grant: Grant, at: datetime) -> bool:
-    return grant.state in {"live", "spent"} and (
-        grant.expires_at is None or grant.expires_at > at
-    )
+    return grant.state in {"live", "spent"} and (grant.expires_at is None or grant.expires_at > at)
 
 
 def _repay(draft: Draft) -> list[list[int]]:

@@ -128,4 +128,4 @@ def _added_up(deltas: list[UsageDelta]) -> tuple[Usage, ...]:
     for account, day, service, unit_cost, micros in deltas:
         key = (account, day, service, unit_cost)
         sums[key] = sums.get(key, 0) + micros
-    return tuple(Usage(*key, micros) for key, micros in sums.items() if micros)
+    return tuple([Usage(*key, micros) for key, micros in sums.items() if micros])

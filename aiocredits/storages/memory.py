@@ -121,9 +121,7 @@ class MemoryStorage(TransactionalStorage):
         match query:
             case AccountsQuery():
                 return _page(self._accounts(query), query.limit)
-            case (
-                BooksQuery() | EntriesQuery() | GrantsQuery() | HoldsQuery() | UsageQuery()
-            ):
+            case BooksQuery() | EntriesQuery() | GrantsQuery() | HoldsQuery() | UsageQuery():
                 shelf = self._shelves.get(query.account) or _Shelf(Account(query.account))
                 return shelf.answer(query)
             case _:
@@ -236,7 +234,9 @@ class _Shelf:
         for (day, service, unit_cost), micros in self.usage.items():
             if query.since <= day <= query.until:
                 sums[day if query.by_day else query.since, service, unit_cost] += micros
-        for key in sorted(sums, key=lambda k: (k[0], k[1] or "", "" if k[2] is None else str(k[2]))):
+        for key in sorted(
+            sums, key=lambda k: (k[0], k[1] or "", "" if k[2] is None else str(k[2]))
+        ):
             yield Usage(self.account.name, *key, sums[key])
 
     def _hold(self, number: int) -> Hold | None:

@@ -96,6 +96,10 @@ INSERT INTO credit_grants (
     effective_at, expires_at, rolled_over, description, metadata
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
+-- What nearly every change of a grant is; it touches no column that an index is made of.
+-- name: move_grant
+UPDATE credit_grants SET remaining = ?3, held = ?4 WHERE account = ?1 AND number = ?2
+
 -- name: update_grant
 UPDATE credit_grants
 SET state = ?3, remaining = ?4, held = ?5, lapsed = ?6, effective_at = ?7, expires_at = ?8
@@ -205,6 +209,10 @@ FROM credit_accounts
 WHERE account > ?2 AND due_at <= ?3
 ORDER BY account
 LIMIT ?1
+
+-- Changes whenever another connection has committed, and only then.
+-- name: data_version
+PRAGMA data_version
 
 -- The schema's own state.
 

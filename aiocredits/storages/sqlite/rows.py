@@ -68,6 +68,11 @@ def dump_grant(grant: Grant) -> Values:
     )
 
 
+def dump_grant_move(grant: Grant) -> Values:
+    """Return a row for ``move_grant``."""
+    return (grant.account, grant.number, grant.remaining_micros, grant.held_micros)
+
+
 def dump_grant_change(grant: Grant) -> Values:
     """Return a row for ``update_grant``."""
     return (

@@ -20,6 +20,7 @@ from aiocredits.errors import (
     StorageUnavailableError,
 )
 from aiocredits.storages.base import KeyTakenError
+from aiocredits.storages.sqlite.cache import Cache
 from aiocredits.storages.sqlite.reading import answer
 from aiocredits.storages.sqlite.schema import migrate
 from aiocredits.storages.sqlite.thread import ConnectionThread, connect
@@ -50,6 +51,7 @@ class SqliteStorage:
         self._busy_timeout = busy_timeout
         self._writer: ConnectionThread | None = None
         self._reader: ConnectionThread | None = None
+        self._cache = Cache()
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -95,10 +97,10 @@ class SqliteStorage:
         """Run the commands in one transaction, in one visit to the writer's thread."""
         with _translated(self._path):
             try:
-                return await self._write(_Batch(commands, scope_of(commands), at))
+                return await self._write(_Batch(self._cache, commands, scope_of(commands), at))
             except KeyTakenError:
                 scope = scope_of(commands, every_key=True)
-                return await self._write(_Batch(commands, scope, at))
+                return await self._write(_Batch(self._cache, commands, scope, at))
 
     async def read(self, query: Query[Row]) -> Page[Row]:
         """Answer a query from the last committed state, whatever the writer is at."""
@@ -118,6 +120,7 @@ class SqliteStorage:
         connection.execute("PRAGMA journal_mode = WAL")
         # In a WAL, NORMAL would lose the last commits when the power fails.
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         return connection
 
     def _open_reader(self) -> sqlite3.Connection:
@@ -130,10 +133,17 @@ class SqliteStorage:
         return sqlite3.connect(self._path, timeout=self._busy_timeout, isolation_level=None)
 
 
+# 16 MB: pages that many batches have changed are then copied into the file once, not every time.
+_CHECKPOINT_PAGES = 4000
+
+
 class _Batch:
     """One transaction: lock, load, decide, save. Runs on the writer's thread."""
 
-    def __init__(self, commands: Sequence[Command], scope: Scope, at: datetime) -> None:
+    def __init__(
+        self, cache: Cache, commands: Sequence[Command], scope: Scope, at: datetime
+    ) -> None:
+        self._cache = cache
         self._commands = commands
         self._scope = scope
         self._at = at
@@ -143,15 +153,18 @@ class _Batch:
         connection.execute("BEGIN IMMEDIATE")
         try:
             unit = Unit(connection)
-            decision = decide(unit.load(self._scope, self._at), self._commands, self._at)
+            state = self._cache.load(connection, unit, self._scope, self._at)
+            decision = decide(state, self._commands, self._at)
             unit.save(decision.changes)
             connection.execute("COMMIT")
         except BaseException as error:
+            self._cache.clear()
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             if isinstance(error, sqlite3.IntegrityError) and "credit_entries.key" in str(error):
                 raise KeyTakenError(f"{error}") from error
             raise
+        self._cache.keep(decision.books)
         return decision.outcomes
 
 
@@ -172,7 +185,9 @@ def _translated(path: Path) -> Iterator[None]:
                 "written: try again, or raise ?busy_timeout="
             ) from error
         if isinstance(error, sqlite3.IntegrityError):
-            raise StorageError(f"{path} refused a write, and nothing was written: {error}") from error
+            raise StorageError(
+                f"{path} refused a write, and nothing was written: {error}"
+            ) from error
         raise StorageUnavailableError(
             f"{path} cannot be used, and nothing was written: {error}; check the path, the disk and "
             "the permissions"

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -31,14 +31,20 @@ class Unit:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._loaded: dict[NumberOf, Grant] = {}
 
-    def load(self, scope: Scope, at: datetime) -> State:
-        """Return what `scope` asks for; see `aiocredits.storages.Unit.load`."""
+    def load(self, scope: Scope, at: datetime, known: Mapping[str, Books] | None = None) -> State:
+        """Return what `scope` asks for but for `known`; see `aiocredits.storages.Unit.load`."""
+        for books in (known or {}).values():
+            self._loaded.update(((g.account, g.number), g) for g in books.grants.values())
+        if not scope.accounts:
+            return State({}, self._keys(scope.keys))
         names = json.dumps(scope.accounts)
         accounts = self._fetch("accounts", (names,), rows.load_account)
         charges = self._charges(scope, accounts, names)
         holds, timeouts = self._holds(scope, accounts, names, at)
         grants = self._grants(scope, (*holds, *charges), names)
+        self._loaded.update(((grant.account, grant.number), grant) for grant in grants)
         grants_of, holds_of, charges_of = map(_by_account, (grants, holds, charges))
         books = {
             account.name: Books(
@@ -59,12 +65,22 @@ class Unit:
         self._write("insert_account", rows.dump_account, added)
         self._write("update_account", rows.dump_account, changed)
         self._write("insert_grant", rows.dump_grant, changes.new_grants)
-        self._write("update_grant", rows.dump_grant_change, changes.grants)
+        moved: list[Grant] = []
+        others: list[Grant] = []
+        for grant in changes.grants:
+            (moved if self._only_moved(grant) else others).append(grant)
+        self._write("move_grant", rows.dump_grant_move, moved)
+        self._write("update_grant", rows.dump_grant_change, others)
         self._write("insert_hold", rows.dump_hold, changes.new_holds)
         self._write("update_hold", rows.dump_hold_change, changes.holds)
         self._write("save_charge", rows.dump_charge, changes.charges)
         self._write("insert_entry", rows.dump_entry, changes.entries)
         self._write("add_usage", rows.dump_usage, changes.usage)
+
+    def _only_moved(self, grant: Grant) -> bool:
+        """Tell whether nothing changed but what is left and what is held."""
+        old = self._loaded[grant.account, grant.number]
+        return old.state == grant.state and old[6:] == grant[6:]
 
     def _grants(self, scope: Scope, reaching: Sequence[Hold | Charge], names: str) -> list[Grant]:
         grants = self._fetch("open_grants", (names,), rows.load_grant)
@@ -122,9 +138,7 @@ class Unit:
     ) -> list[T]:
         return [load(row) for row in self._connection.execute(SQL[query], tuple(parameters))]
 
-    def _write(
-        self, query: str, dump: Callable[[T], rows.Values], values: Sequence[T]
-    ) -> None:
+    def _write(self, query: str, dump: Callable[[T], rows.Values], values: Sequence[T]) -> None:
         if values:
             self._connection.executemany(SQL[query], [dump(value) for value in values])
 

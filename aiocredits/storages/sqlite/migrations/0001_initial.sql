@@ -74,6 +74,8 @@ CREATE TABLE credit_charges (
 
 CREATE INDEX credit_charges_owing ON credit_charges (account, number) WHERE owed > 0;
 
+-- A plain rowid table: entries of all accounts are appended at one end, so that a batch writes few
+-- pages of it, however many accounts it touches.
 CREATE TABLE credit_entries (
     account     TEXT NOT NULL,
     version     INTEGER NOT NULL,
@@ -93,9 +95,10 @@ CREATE TABLE credit_entries (
     terms       TEXT,
     detail      TEXT,
     PRIMARY KEY (account, version)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
-CREATE UNIQUE INDEX credit_entries_key ON credit_entries (account, key) WHERE key IS NOT NULL;
+-- The key leads, because the library's own keys begin with the time: they too are appended.
+CREATE UNIQUE INDEX credit_entries_key ON credit_entries (key, account) WHERE key IS NOT NULL;
 
 -- Absent services and unit costs are empty texts here: NULLs would not be equal to each other.
 CREATE TABLE credit_usage (
