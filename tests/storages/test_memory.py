@@ -1,0 +1,14 @@
+"""Books in memory are held to the ledger."""
+
+import pytest
+
+from aiocredits.storages.memory import MemoryStorage
+from aiocredits.testing import StorageConformance
+from aiocredits.testing.conformance import Connect
+
+
+class TestMemory(StorageConformance):
+    @pytest.fixture
+    def connect(self) -> Connect:
+        storage = MemoryStorage()
+        return lambda: storage
