@@ -104,7 +104,8 @@ class Draft:
         new = Account(
             old.name,
             old.version + 1,
-            at or self.at,
+            # A grant may arrive from an account whose clock is behind, and end in the past of this.
+            self.at if at is None else max(at, old.at),
             old.available_micros + available,
             old.held_micros + held,
             old.overdraft_micros + overdraft,
