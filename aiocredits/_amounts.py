@@ -27,10 +27,8 @@ def to_micros(amount: Amount) -> Micros:
 
 def to_micros_or_zero(amount: Amount) -> Micros:
     """Return `amount` in micro-credits where zero has a meaning, as in a limit of nothing."""
-    if type(amount) is int:
-        micros = amount * ONE_CREDIT
-    else:
-        micros = _exact_micros(_parse(amount), amount)
+    whole = type(amount) is int  # not a bool, and needs no parsing
+    micros = int(amount) * ONE_CREDIT if whole else _exact_micros(_parse(amount), amount)
     if micros < 0:
         raise InvalidAmountError(
             f"{amount!r} credits: an amount cannot be negative; use the verb that moves the "
@@ -97,7 +95,7 @@ def _exact_micros(value: Decimal, amount: object) -> Micros:
     coefficient = int("".join(map(str, digits)) or "0")
     shift = int(exponent) + DECIMALS
     if shift >= 0:
-        micros = coefficient * 10**shift
+        micros: int = coefficient * 10**shift
     else:
         micros, rest = divmod(coefficient, 10 ** min(-shift, len(digits) + 1))
         if rest:

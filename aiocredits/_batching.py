@@ -85,7 +85,7 @@ class GroupCommit:
         commands = [waiter.command for waiter in batch]
         try:
             outcomes = await self._storage.apply(commands, at=self._clock())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, each caller has to be told
             if len(batch) == 1 or isinstance(error, _OF_THE_DATABASE):
                 _fail(batch, error)
                 return

@@ -117,7 +117,8 @@ class CareVerbs(ABC):
 
     async def _audit(self, name: str, found: "_Findings") -> None:
         """Compare an account while nobody writes to it; start the comparison again if one did."""
-        audit, problems = Audit(name), list[str]()
+        audit = Audit(name)
+        problems: Sequence[str] = ()
         for _ in range(ATTEMPTS):
             version = await self._read_on(audit)
             grants, holds = await self._all_grants(name), await self._all_holds(name)

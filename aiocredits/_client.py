@@ -13,7 +13,17 @@ from aiocredits import commands
 from aiocredits._batching import GroupCommit
 from aiocredits._care import CareVerbs
 from aiocredits._checks import Duration, check_unit_cost
-from aiocredits._commands import BurnKey, Command, Linked, PlaceHold, Single
+from aiocredits._commands import (
+    BurnKey,
+    CaptureHold,
+    Command,
+    Consume,
+    ExtendHold,
+    Linked,
+    PlaceHold,
+    Single,
+    Transfer,
+)
 from aiocredits._context import register, reset_client, set_client, unregister
 from aiocredits._finish import finish
 from aiocredits._holding import CreditHold, OnError
@@ -215,9 +225,11 @@ class CreditClient(CreditVerbs, ReadVerbs, CareVerbs):
         return self._one_in_own_order(command)
 
     def _one_in_own_order(self, command: Single) -> Single:
-        if not hasattr(command, "burn_order"):
-            return command
-        return command._replace(burn_order=self._burn_order)
+        match command:
+            case Consume() | PlaceHold() | CaptureHold() | ExtendHold() | Transfer():
+                return command._replace(burn_order=self._burn_order)
+            case _:
+                return command
 
     async def _close(self) -> None:
         await self._commits.drain()

@@ -6,7 +6,6 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
-
 from aiocredits._amounts import Micros, to_credits, to_micros
 from aiocredits._checks import Duration, check_choice
 from aiocredits._commands import PlaceHold
@@ -94,7 +93,10 @@ class CreditHold:
         return receipt
 
     async def extend(
-        self, *, timeout: Duration | None = None, credits: Amount | None = None
+        self,
+        *,
+        timeout: Duration | None = None,  # noqa: ASYNC109 - the hold's, not the call's
+        credits: Amount | None = None,
     ) -> Receipt:
         """Give the hold another timeout, counted from now, or more credits, or both."""
         receipt = await self._client.extend_hold(self.id, timeout=timeout, credits=credits)
@@ -107,13 +109,11 @@ class CreditHold:
         if self._place is not None:
             if self._id is not None:
                 raise UsageError(f"hold {self._id!r} was placed before: call client.hold() again")
-            # A cancellation that comes after the hold was placed must not leave it behind.
-            place = self._place
+            command = self._place()
             try:
-                await finish(self._place_now(place()))
+                await finish(self._place_now(command))
             except BaseException:
-                if self._id is not None:
-                    await finish(self._client.release_hold(self._id))
+                await self._release_if_placed()
                 raise
         return self
 
@@ -142,6 +142,11 @@ class CreditHold:
         self._id = receipt.id
         self._held = receipt.amount_micros
         self._expires_at = receipt.expires_at
+
+    async def _release_if_placed(self) -> None:
+        """Leave no hold behind if the cancellation came after it was placed."""
+        if self._id is not None:
+            await finish(self._client.release_hold(self._id))
 
     async def _capture(
         self, micros: Micros | None, *, final: bool = True, if_over: IfOver | None = None

@@ -47,7 +47,6 @@ EntryKind: TypeAlias = Literal[
     "release",
     "timeout",
     "refund",
-    "repay",  # spendable credits paid a debt
     "revoke",
     "expire",
     "reinstate",  # late usage fell into the life of a grant that has expired since

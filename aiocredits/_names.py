@@ -25,6 +25,7 @@ MAX_NAME = 255
 _UNIT_SEPARATOR = "\x1f"
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNIT = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
+_MAX_DIGITS = 18  # so that a number fits a 64-bit column
 _OWN_KEY = re.compile(r"~[0-9a-f]{32}")
 
 
@@ -67,7 +68,7 @@ def parse_id(id: str) -> Reference:
     if not tail.isascii() or not tail.isdigit():
         unit = tail
         head, _, tail = head.rpartition(":")
-    if not (head and tail.isascii() and tail.isdigit() and len(tail) <= 18):
+    if not (head and tail.isascii() and tail.isdigit() and len(tail) <= _MAX_DIGITS):
         raise InvalidNameError(
             f'{id!r} is not an id: an id reads "alice:17", as a receipt gives it'
         )

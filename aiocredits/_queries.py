@@ -80,7 +80,7 @@ class UsageQuery(Query[Usage]):
 
 @dataclass(frozen=True, slots=True)
 class AccountsQuery(Query[Account]):
-    """Accounts whose name is above `after`, by name; with `due_by`, those that have something due."""
+    """Accounts with a name above `after`, by name; with `due_by`, those with something due."""
 
     after: str = ""
     due_by: datetime | None = None

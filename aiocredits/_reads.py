@@ -86,8 +86,8 @@ class ReadVerbs(ABC):
     async def get_user_credit_status(self, user_id: UserId, *, unit: str = CREDITS) -> CreditStatus:
         """Return balance, this month's spending, grants and forecast.
 
-        ``status.balance`` and ``status["balance"]`` both work. It is as fast after a million entries
-        as after one.
+        ``status.balance`` and ``status["balance"]`` both work. It is as fast after a million
+        entries as after one.
         """
         account, now = account_name(user_id, unit), self._now()
         books = await self._books(account, now)

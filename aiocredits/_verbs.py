@@ -7,7 +7,7 @@ from inspect import Parameter, signature
 from typing import Any, Concatenate, ParamSpec
 
 from aiocredits import commands
-from aiocredits._commands import Command, Linked, Refused, Single
+from aiocredits._commands import Command, Linked, Outcome, Refused, Single
 from aiocredits._model import Receipt
 from aiocredits.errors import UsageError
 
@@ -51,12 +51,11 @@ def verb(
     return submit
 
 
-def answer(outcome: Any) -> Receipt:
+def answer(outcome: Outcome) -> Receipt:
     """Return an outcome's receipt, or raise its refusal."""
     if isinstance(outcome, Refused):
         raise outcome.error
-    receipt: Receipt = outcome.receipt
-    return receipt
+    return outcome.receipt
 
 
 class CreditVerbs(WriteVerbs):

@@ -159,10 +159,10 @@ def capture_hold(
 ) -> data.CaptureHold:
     """Charge what was used of a hold, all of it unless said otherwise, and free the rest.
 
-    With ``final=False`` the rest stays held for further captures. Above the hold, `if_over` decides:
-    ``"reject"`` (the default) raises `CaptureExceedsHoldError`, ``"available"`` takes more if there
-    is more, ``"cap"`` takes the hold, ``"overdraft"`` goes into debt. Raises `HoldExpiredError`,
-    `HoldClosedError`, `NotFoundError`.
+    With ``final=False`` the rest stays held for further captures. Above the hold, `if_over` says
+    what happens: ``"reject"`` (the default) raises `CaptureExceedsHoldError`, ``"available"`` takes
+    more if there is more, ``"cap"`` takes the hold, ``"overdraft"`` goes into debt. Raises
+    `HoldExpiredError`, `HoldClosedError`, `NotFoundError`.
     """
     check_choice("if_over", if_over, IfOver)
     hold = parse_id(hold_id)

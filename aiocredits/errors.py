@@ -1,4 +1,4 @@
-"""What can go wrong, as a tree:
+"""What can go wrong, as a tree.
 
     CreditError
     ├── InvalidInputError (ValueError)      refused before the books were asked
@@ -150,8 +150,8 @@ class OverdraftLimitError(RefusalError):
         self.shortfall = required - available - max(overdraft_limit - overdraft, Decimal(0))
         super().__init__(
             f"account {user_id!r} needs {required:f} {unit}, has {available:f} and owes "
-            f"{overdraft:f} of an overdraft limit of {overdraft_limit:f}: {self.shortfall:f} {unit} "
-            "too many; add credits or raise the limit",
+            f"{overdraft:f} of an overdraft limit of {overdraft_limit:f}: {self.shortfall:f} "
+            f"{unit} too many; add credits or raise the limit",
             user_id=user_id,
             unit=unit,
         )
@@ -283,8 +283,8 @@ class CaptureExceedsHoldError(RefusalError):
         self.held = held
         self.shortfall = required - held
         super().__init__(
-            f"account {user_id!r}: hold {id!r} has {held:f} {unit} left and {required:f} were to be "
-            f'captured, {self.shortfall:f} too many; pass if_over="available", "cap" or '
+            f"account {user_id!r}: hold {id!r} has {held:f} {unit} left and {required:f} were to "
+            f'be captured, {self.shortfall:f} too many; pass if_over="available", "cap" or '
             '"overdraft", or extend_hold() first',
             user_id=user_id,
             unit=unit,

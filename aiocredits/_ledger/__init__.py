@@ -6,7 +6,8 @@
 
 One noun a file: `burn` says which grant pays first, `charges`, `holds`, `grants`, `transfers` and
 `settings` hold the verbs, `landing` is how credits come back, `due` what time does by itself,
-`keys` why a retry is harmless, `carry` what outlives a batch, and `audit` derives the books again from their entries.
+`keys` why a retry is harmless, `carry` what outlives a batch, and `audit` derives the books again
+from their entries.
 """
 
 from aiocredits._ledger.audit import Audit

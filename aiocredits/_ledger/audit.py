@@ -104,7 +104,7 @@ class Audit:
                     f"add up to {plain(derived_micros)}"
                 )
 
-    def _follow(self, entry: Entry) -> None:
+    def _follow(self, entry: Entry) -> None:  # noqa: C901 - one arm a kind
         detail = cast("dict[str, Any]", entry.detail or {})
         match entry.kind:
             case "grant" | "pledge" | "transfer_in":
@@ -132,8 +132,7 @@ class Audit:
                 self._move(entry.slices, remaining=-1)
                 if detail["whole"]:
                     grant = self._grant(entry)
-                    state = "revoking" if grant.held_micros else "revoked"
-                    self._put(grant._replace(state=state))
+                    self._put(grant._replace(state="revoking" if grant.held_micros else "revoked"))
             case "expire":
                 self._expire(entry)
             case "reinstate":
@@ -224,8 +223,9 @@ class Audit:
     def _free(self, entry: Entry, detail: dict[str, Any]) -> None:
         self._give_back(entry.slices, detail, from_hold=True)
         hold = self._hold(entry)
-        state = "released" if entry.kind == "release" else "expired"
-        self.draft.holds[hold.number] = hold._replace(state=state, slices=())
+        self.draft.holds[hold.number] = hold._replace(
+            state="released" if entry.kind == "release" else "expired", slices=()
+        )
 
     def _refund(self, entry: Entry, detail: dict[str, Any]) -> None:
         charge = self.draft.charges[cast("int", entry.subject)]
@@ -243,9 +243,9 @@ class Audit:
     def _give_back(self, slices: Slices, detail: dict[str, Any], *, from_hold: bool) -> None:
         held = -1 if from_hold else 0
         expired, revoked = _slices(detail.get("expired")), _slices(detail.get("revoked"))
-        lost = Counter({part: 1 for part in (*expired, *revoked)})
+        lost = {*expired, *revoked}
         for part in slices:
-            if lost[part]:
+            if part in lost:
                 self._move((part,), held=held, lapsed=1 if part in expired else 0)
             else:
                 self._move((part,), remaining=1, held=held)

@@ -60,7 +60,7 @@ class Draft:
     def __init__(self, books: Books, at: datetime) -> None:
         account = books.account
         self.account = account
-        self.at = at if at > account.at else account.at
+        self.at = max(at, account.at)
         self.due_at = account.due_at
         self.next_timeout = books.next_timeout
         self.grants = dict(books.grants)
@@ -153,14 +153,10 @@ class Draft:
             state = _ENDED.get(state, state)
         elif state == "spent":
             state = "live"
-        self.grants[number] = Grant(
-            *grant[:2],
-            state,
-            grant.amount_micros,
-            remaining,
-            held,
-            grant.lapsed_micros + lapsed,
-            *grant[7:],
+        lapsed += grant.lapsed_micros
+        # _make is a third of _replace's time, and every charge adjusts a grant.
+        self.grants[number] = Grant._make(
+            (*grant[:2], state, grant[3], remaining, held, lapsed, *grant[7:])
         )
 
     def due_by(self, instant: datetime | None) -> None:

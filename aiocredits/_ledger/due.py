@@ -35,8 +35,8 @@ def settle(draft: Draft) -> None:
                 _expire(draft, number, instant)
             case _:
                 _start(draft, number, instant)
-    for instant in _ahead(draft):
-        draft.due_by(instant)
+    for ahead in _ahead(draft):
+        draft.due_by(ahead)
     draft.account = draft.account._replace(due_at=draft.due_at)
 
 

@@ -40,10 +40,9 @@ def scope_of(commands: Sequence[Command], *, every_key: bool = False) -> Scope:
         if asks_key:
             keys.add((account, command.key))
         match command:
-            case Consume(occurred_at=None):
-                pass
-            case Consume(occurred_at=instant):
-                late[account] = min(late.get(account, instant), instant)
+            case Consume():
+                if command.occurred_at is not None:
+                    late[account] = min(late.get(account, command.occurred_at), command.occurred_at)
             case CaptureHold() | ReleaseHold() | ExtendHold():
                 holds.add((account, command.hold))
             case Refund():

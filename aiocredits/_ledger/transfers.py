@@ -18,9 +18,14 @@ def transfer(source: Draft, target: Draft, command: Transfer) -> Receipt:
         )
     source.require_open()
     target.require_not_closed()
-    slices = pick(
-        source.grants, command.amount_micros, None, order=command.burn_order, any_scope=True
-    )
+    grants = source.grants
+    if target.at > source.at:  # what has ended where it would arrive stays where it is
+        grants = {
+            number: grant
+            for number, grant in grants.items()
+            if grant.expires_at is None or grant.expires_at > target.at
+        }
+    slices = pick(grants, command.amount_micros, None, order=command.burn_order, any_scope=True)
     if total(slices) < command.amount_micros:
         raise source.short(command.amount_micros, total(slices))
     for grant, micros in slices:
@@ -59,6 +64,7 @@ def _receive(draft: Draft, given: Grant, part: Slice, command: Transfer, *, last
         remaining_micros=part.micros,
         held_micros=0,
         lapsed_micros=0,
+        effective_at=min(given.effective_at, draft.at),
         description=command.description,
         metadata=command.metadata,
     )

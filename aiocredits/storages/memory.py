@@ -184,8 +184,11 @@ class _Shelf:
         known_holds, known_charges = named_holds | due, self.owing | named_charges
         reached = {
             part.grant
-            for thing in (*known_holds.values(), *known_charges.values())
-            for part in thing.slices
+            for slices in (
+                *(hold.slices for hold in known_holds.values()),
+                *(charge.slices for charge in known_charges.values()),
+            )
+            for part in slices
         }
         known_grants = [
             *self.open_grants.values(),

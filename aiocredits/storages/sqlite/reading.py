@@ -13,19 +13,17 @@ from aiocredits._queries import (
     GrantsQuery,
     HoldsQuery,
     Page,
-    Query,
     UsageQuery,
 )
 from aiocredits.storages.sqlite import rows
 from aiocredits.storages.sqlite.unit import SQL, Unit
 
 T = TypeVar("T")
-Row = TypeVar("Row")
 
 _NO_END = 2**63 - 1
 
 
-def answer(connection: sqlite3.Connection, query: Query[Row]) -> Page[object]:
+def answer(connection: sqlite3.Connection, query: object) -> Page[object]:
     """Return one page."""
     match query:
         case BooksQuery(account=name, at=at):
@@ -48,12 +46,12 @@ def answer(connection: sqlite3.Connection, query: Query[Row]) -> Page[object]:
         case UsageQuery(account=name, since=since, until=until):
             sql = SQL["usage_by_day" if query.by_day else "usage"]
             days = (since.isoformat(), until.isoformat())
-            found = connection.execute(sql, (name, *days))
-            return Page(tuple(rows.load_usage(row) for row in found))
-        case AccountsQuery(after=after, limit=limit, due_by=None):
-            return _page(connection, SQL["page_accounts"], limit, (after,), rows.load_account)
-        case AccountsQuery(after=after, limit=limit, due_by=due_by) if due_by:
-            due = (after, rows.to_time(due_by))
+            usage = connection.execute(sql, (name, *days))
+            return Page(tuple(rows.load_usage(row) for row in usage))
+        case AccountsQuery(after=after, limit=limit):
+            if query.due_by is None:
+                return _page(connection, SQL["page_accounts"], limit, (after,), rows.load_account)
+            due = (after, rows.to_time(query.due_by))
             return _page(connection, SQL["page_due_accounts"], limit, due, rows.load_account)
         case _:
             raise TypeError(f"{query!r} is not a query")

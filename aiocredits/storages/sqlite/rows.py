@@ -49,8 +49,14 @@ def dump_account(account: Account) -> Values:
 def load_account(row: Values) -> Account:
     """Return an account from its columns."""
     due_at = row[9]
-    return Account(
-        row[0], row[1], from_time(row[2]), *row[3:9], None if due_at is None else from_time(due_at)
+    return Account._make(
+        (
+            row[0],
+            row[1],
+            from_time(row[2]),
+            *row[3:9],
+            None if due_at is None else from_time(due_at),
+        )
     )
 
 
@@ -89,15 +95,17 @@ def dump_grant_change(grant: Grant) -> Values:
 
 def load_grant(row: Values) -> Grant:
     """Return a grant from its columns."""
-    return Grant(
-        *row[:9],
-        None if row[9] is None else Decimal(row[9]),
-        load_scope(row[10]),
-        from_time(row[11]),
-        None if row[12] is None else from_time(row[12]),
-        bool(row[13]),
-        row[14],
-        load_metadata(row[15]),
+    return Grant._make(
+        (
+            *row[:9],
+            None if row[9] is None else Decimal(row[9]),
+            load_scope(row[10]),
+            from_time(row[11]),
+            None if row[12] is None else from_time(row[12]),
+            bool(row[13]),
+            row[14],
+            load_metadata(row[15]),
+        )
     )
 
 
@@ -120,13 +128,15 @@ def dump_hold_change(hold: Hold) -> Values:
 
 def load_hold(row: Values) -> Hold:
     """Return a hold from its columns."""
-    return Hold(
-        *row[:5],
-        load_slices(row[5]),
-        from_time(row[6]),
-        from_time(row[7]),
-        *row[8:11],
-        load_metadata(row[11]),
+    return Hold._make(
+        (
+            *row[:5],
+            load_slices(row[5]),
+            from_time(row[6]),
+            from_time(row[7]),
+            *row[8:11],
+            load_metadata(row[11]),
+        )
     )
 
 
@@ -143,7 +153,15 @@ def dump_charge(charge: Charge) -> Values:
 
 def load_charge(row: Values) -> Charge:
     """Return a charge from its columns."""
-    return Charge(*row[:3], from_time(row[3]), row[4], load_slices(row[5]), *row[6:])
+    return Charge._make(
+        (
+            *row[:3],
+            from_time(row[3]),
+            row[4],
+            load_slices(row[5]),
+            *row[6:],
+        )
+    )
 
 
 def dump_entry(entry: Entry) -> Values:
@@ -163,16 +181,18 @@ def dump_entry(entry: Entry) -> Values:
 
 def load_entry(row: Values) -> Entry:
     """Return an entry from its columns."""
-    return Entry(
-        *row[:3],
-        from_time(row[3]),
-        *row[4:8],
-        load_slices(row[8]),
-        *row[9:13],
-        load_metadata(row[13]),
-        row[14],
-        load_mapping(row[15]),
-        load_mapping(row[16]),
+    return Entry._make(
+        (
+            *row[:3],
+            from_time(row[3]),
+            *row[4:8],
+            load_slices(row[8]),
+            *row[9:13],
+            load_metadata(row[13]),
+            row[14],
+            load_mapping(row[15]),
+            load_mapping(row[16]),
+        )
     )
 
 

@@ -19,11 +19,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = _version(connection)
-        if version > newest:
-            raise SchemaOutdatedError(
-                f"the tables are at version {version} and this library knows {newest}: a newer "
-                "aiocredits wrote this file; upgrade the package"
-            )
+        _require_known(version, newest)
         if not version:
             connection.execute(SQL["create_schema"])
         for step in steps[version:]:
@@ -34,6 +30,14 @@ def migrate(connection: sqlite3.Connection) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def _require_known(version: int, newest: int) -> None:
+    if version > newest:
+        raise SchemaOutdatedError(
+            f"the tables are at version {version} and this library knows {newest}: a newer "
+            "aiocredits wrote this file; upgrade the package"
+        )
 
 
 def _version(connection: sqlite3.Connection) -> int:

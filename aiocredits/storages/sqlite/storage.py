@@ -59,8 +59,8 @@ class SqliteStorage:
         parts = urlsplit(url)
         if parts.netloc or not parts.path:
             raise ConfigurationError(
-                f"{url!r}: a file is named after three slashes, 'sqlite:///relative.db', an absolute "
-                "one after four, 'sqlite:////absolute.db'"
+                f"{url!r}: a file is named after three slashes, 'sqlite:///relative.db', an "
+                "absolute one after four, 'sqlite:////absolute.db'"
             )
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
         try:
@@ -77,8 +77,8 @@ class SqliteStorage:
         """Open the file, create it where it is missing, and bring its tables up to date."""
         try:
             with _translated(self._path):
-                self._writer = await connect(self._open_writer)
-                await self._writer.run(migrate)
+                writer = self._writer = await connect(self._open_writer)
+                await writer.run(migrate)
                 self._reader = await connect(self._open_reader)
         except BaseException:
             await self.close()
@@ -189,8 +189,8 @@ def _translated(path: Path) -> Iterator[None]:
                 f"{path} refused a write, and nothing was written: {error}"
             ) from error
         raise StorageUnavailableError(
-            f"{path} cannot be used, and nothing was written: {error}; check the path, the disk and "
-            "the permissions"
+            f"{path} cannot be used, and nothing was written: {error}; check the path, the disk "
+            "and the permissions"
         ) from error
     except ValueError as error:
         if "no active connection" in str(error) or "Connection closed" in str(error):

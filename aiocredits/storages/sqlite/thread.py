@@ -19,10 +19,12 @@ class ConnectionThread(aiosqlite.Connection):
 
     async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Return ``function(connection)``, called on the connection's thread."""
-        result: T = await self._execute(function, self._conn)
+        result: T = await self._execute(function, self._conn)  # type: ignore[no-untyped-call]
         return result
 
 
-def connect(open_connection: Callable[[], sqlite3.Connection]) -> ConnectionThread:
-    """Return a connection that, when it is awaited, starts its thread and opens there."""
-    return ConnectionThread(open_connection, iter_chunk_size=64)
+async def connect(open_connection: Callable[[], sqlite3.Connection]) -> ConnectionThread:
+    """Start a thread, call `open_connection` on it and return the connection."""
+    connection = ConnectionThread(open_connection, iter_chunk_size=64)
+    await connection  # type: ignore[unused-awaitable]  # it returns itself, as an aiosqlite one
+    return connection

@@ -45,8 +45,10 @@ class Unit:
         holds, timeouts = self._holds(scope, accounts, names, at)
         grants = self._grants(scope, (*holds, *charges), names)
         self._loaded.update(((grant.account, grant.number), grant) for grant in grants)
-        grants_of, holds_of, charges_of = map(_by_account, (grants, holds, charges))
-        books = {
+        grants_of = _by_account(grants)
+        holds_of = _by_account(holds)
+        charges_of = _by_account(charges)
+        found = {
             account.name: Books(
                 account,
                 in_burn_order(grants_of[account.name].values()),
@@ -56,7 +58,7 @@ class Unit:
             )
             for account in accounts
         }
-        return State(books, self._keys(scope.keys))
+        return State(found, self._keys(scope.keys))
 
     def save(self, changes: Changes) -> None:
         """Write the changes."""
