@@ -354,7 +354,7 @@ class Receipt(NamedTuple):
         return [(make_id(self.account, grant), to_credits(micros)) for grant, micros in self.taken]
 
     @property
-    def credits(self) -> Decimal:
+    def amount(self) -> Decimal:
         """How many credits were moved."""
         return to_credits(self.amount_micros)
 
