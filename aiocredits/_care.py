@@ -1,12 +1,11 @@
 """The care of all accounts: writing down what is due, and proving the books."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeVar
-
-import anyio
 
 from aiocredits._commands import Command, Settle
 from aiocredits._ledger import Audit
@@ -86,9 +85,9 @@ class CareVerbs(ABC):
         """
         count, due = 0, self._accounts(self._now())
         async for accounts in due:
-            async with anyio.create_task_group() as tasks:
+            async with asyncio.TaskGroup() as tasks:
                 for account in accounts:
-                    tasks.start_soon(self._submit, Settle(account.name, new_key()))
+                    tasks.create_task(self._submit(Settle(account.name, new_key())))
             count += len(accounts)
         return Maintenance(count)
 

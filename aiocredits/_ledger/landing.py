@@ -43,6 +43,7 @@ def give_back(
         freed = -micros if from_hold else 0
         if _takes_back(grant, at or draft.at):
             draft.adjust(number, remaining=micros, held=freed)
+            draft.due_by(grant.expires_at)  # nobody waited for the end of one that was spent
             arrived += micros
         elif grant.state in {"revoking", "revoked"}:
             draft.adjust(number, held=freed)

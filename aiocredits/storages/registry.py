@@ -1,7 +1,6 @@
 """From a URL to a storage: names map to places, and nothing is imported before it is used."""
 
 from importlib import import_module
-from importlib.metadata import entry_points
 
 from aiocredits.errors import ConfigurationError
 from aiocredits.storages.base import Storage
@@ -31,6 +30,8 @@ def _storage_class(scheme: str) -> type[Storage]:
         module, _, name = BUILT_IN[scheme].partition(":")
         found: type[Storage] = getattr(import_module(module), name)
         return found
+    from importlib.metadata import entry_points  # noqa: PLC0415 - 15 ms that few need
+
     plugins = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
     if scheme in plugins:
         loaded: type[Storage] = plugins[scheme].load()
