@@ -67,7 +67,7 @@ class CareVerbs(ABC):
     """What an operator asks for, over whatever takes commands and answers queries."""
 
     @abstractmethod
-    async def _submit(self, command: Command) -> Receipt:
+    async def submit(self, command: Command) -> Receipt:
         """Return the receipt of `command`, or raise why it was refused."""
 
     @abstractmethod
@@ -87,7 +87,7 @@ class CareVerbs(ABC):
         async for accounts in due:
             async with asyncio.TaskGroup() as tasks:
                 for account in accounts:
-                    tasks.create_task(self._submit(Settle(account.name, new_key())))
+                    tasks.create_task(self.submit(Settle(account.name, new_key())))
             count += len(accounts)
         return Maintenance(count)
 

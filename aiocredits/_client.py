@@ -136,6 +136,11 @@ class CreditClient(CreditVerbs, ReadVerbs, CareVerbs):
         """Make this the client of decorators and quick functions inside a ``with`` block."""
         return UsedClient(self)
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that the client is open on; None while it is not open."""
+        return self._loop if self._life is _Life.OPEN else None
+
     # Holds, as a block
 
     def hold(
@@ -189,7 +194,8 @@ class CreditClient(CreditVerbs, ReadVerbs, CareVerbs):
 
     # What the verbs stand on
 
-    async def _submit(self, command: Command) -> Receipt:
+    async def submit(self, command: Command) -> Receipt:
+        """Return the receipt of one of `aiocredits.commands`, or raise why it was refused."""
         self._require_open()
         if self._burn_order is not None:
             command = self._in_own_order(command)

@@ -138,7 +138,7 @@ class CreditHold:
             await self.release()
 
     async def _place_now(self, command: PlaceHold) -> None:
-        receipt = await self._client._submit(command)  # noqa: SLF001 - the handle is the client's
+        receipt = await self._client.submit(command)
         self._id = receipt.id
         self._held = receipt.amount_micros
         self._expires_at = receipt.expires_at

@@ -18,8 +18,8 @@ class WriteVerbs(ABC):
     """Every write, over whatever takes commands."""
 
     @abstractmethod
-    async def _submit(self, command: Command) -> Receipt:
-        """Return the receipt of `command`, or raise why it was refused."""
+    async def submit(self, command: Command) -> Receipt:
+        """Return the receipt of one of `aiocredits.commands`, or raise why it was refused."""
 
     async def apply_all(self, *group: Single) -> tuple[Receipt, ...]:
         """Apply a group of `aiocredits.commands`, all of it or nothing, also across accounts.
@@ -30,7 +30,7 @@ class WriteVerbs(ABC):
         """
         if not group:
             raise UsageError("apply_all() was given nothing: pass some of aiocredits.commands")
-        receipt = await self._submit(Linked(group))
+        receipt = await self.submit(Linked(group))
         return receipt.linked
 
 
@@ -40,15 +40,15 @@ def verb(
     """Return a method that submits what `build` makes of its arguments."""
 
     @wraps(build)
-    async def submit(self: WriteVerbs, /, *args: P.args, **kwargs: P.kwargs) -> Receipt:
-        return await self._submit(build(*args, **kwargs))
+    async def call(self: WriteVerbs, /, *args: P.args, **kwargs: P.kwargs) -> Receipt:
+        return await self.submit(build(*args, **kwargs))
 
     own = signature(build)
     myself = Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)
-    submit.__signature__ = own.replace(  # type: ignore[attr-defined]
+    call.__signature__ = own.replace(  # type: ignore[attr-defined]
         parameters=[myself, *own.parameters.values()], return_annotation=Receipt
     )
-    return submit
+    return call
 
 
 def answer(outcome: Outcome) -> Receipt:

@@ -135,7 +135,9 @@ def _consume_late(draft: Draft, command: Consume, occurred_at: datetime) -> Rece
             f"of account {draft.account.user_id!r}: usage is charged after it happened"
         )
     candidates = _valid_then(draft, command.service, occurred_at, command.burn_order)
-    slices, reinstated, needed = [], [], command.amount_micros
+    slices: list[Slice] = []
+    reinstated: list[Slice] = []
+    needed = command.amount_micros
     for grant in candidates:
         part = min(needed, grant.remaining_micros + grant.lapsed_micros)
         if not part:

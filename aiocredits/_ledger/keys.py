@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import cast
 
 from aiocredits._commands import Single
 from aiocredits._ledger.draft import Draft
@@ -110,7 +111,7 @@ def nothing_to_do(draft: Draft, key: str) -> Receipt:
 
 
 def _lost(slices: object) -> int:
-    return sum(micros for _, micros in slices) if isinstance(slices, list) else 0
+    return sum(micros for _, micros in cast("list[list[int]]", slices or ()))
 
 
 def _scalar(value: object) -> JsonScalar:
@@ -124,6 +125,6 @@ def _scalar(value: object) -> JsonScalar:
         case Decimal():
             return str(value)
         case frozenset():
-            return ",".join(sorted(value))
+            return ",".join(sorted(cast("frozenset[str]", value)))
         case _:
             raise TypeError(f"{value!r} cannot be compared with what is kept")

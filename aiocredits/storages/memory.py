@@ -2,7 +2,7 @@
 
 import bisect
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -66,7 +66,7 @@ class MemoryStorage(TransactionalStorage):
         """Do nothing: the books stay, so that a client can be opened on them again."""
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["MemoryStorage"]:
+    async def transaction(self) -> AsyncGenerator["MemoryStorage"]:
         """Return the storage itself: nothing awaits between `load` and `save`."""
         yield self
 

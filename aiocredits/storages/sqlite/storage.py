@@ -1,7 +1,7 @@
 """The SQLite storage: one writer, whose every batch is one transaction, and one reader."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -121,6 +121,7 @@ class SqliteStorage:
         # In a WAL, NORMAL would lose the last commits when the power fails.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
         return connection
 
     def _open_reader(self) -> sqlite3.Connection:
@@ -132,6 +133,9 @@ class SqliteStorage:
         # isolation_level=None: no statement opens a transaction unless it says so.
         return sqlite3.connect(self._path, timeout=self._busy_timeout, isolation_level=None)
 
+
+# 32 MB, so that the inner pages of the indexes of a large file stay in memory.
+_CACHE_KIB = 32_000
 
 # 16 MB: pages that many batches have changed are then copied into the file once, not every time.
 _CHECKPOINT_PAGES = 4000
@@ -172,7 +176,7 @@ _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def _translated(path: Path) -> Generator[None]:
     """Let no exception of the driver through."""
     try:
         yield
