@@ -1,0 +1,5 @@
+"""Books in PostgreSQL."""
+
+from aiocredits.storages.postgres.storage import PostgresStorage
+
+__all__ = ["PostgresStorage"]

@@ -1,0 +1,113 @@
+"""What the driver's exceptions mean to the one who asked."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+from asyncpg.exceptions import (
+    AdminShutdownError,
+    CannotConnectNowError,
+    CrashShutdownError,
+    DeadlockDetectedError,
+    DuplicatePreparedStatementError,
+    InvalidAuthorizationSpecificationError,
+    InvalidCachedStatementError,
+    InvalidCatalogNameError,
+    InvalidSchemaNameError,
+    InvalidSQLStatementNameError,
+    LockNotAvailableError,
+    OutdatedSchemaCacheError,
+    PostgresConnectionError,
+    QueryCanceledError,
+    ReadOnlySQLTransactionError,
+    SerializationError,
+    TooManyConnectionsError,
+    UndefinedColumnError,
+    UndefinedTableError,
+)
+
+from aiocredits.errors import (
+    ConfigurationError,
+    ContentionError,
+    CreditError,
+    SchemaOutdatedError,
+    StorageError,
+    StorageUnavailableError,
+)
+from aiocredits.storages.base import KeyTakenError
+from aiocredits.storages.postgres.connecting import DecideAgainError
+
+BUSY = (
+    SerializationError,
+    DeadlockDetectedError,
+    LockNotAvailableError,
+    QueryCanceledError,
+    InvalidCachedStatementError,
+    OutdatedSchemaCacheError,
+    DecideAgainError,
+    KeyTakenError,
+)
+"""The server rolled back: nothing was written, and the same again may succeed."""
+
+LOST = (
+    PostgresConnectionError,
+    AdminShutdownError,
+    CrashShutdownError,
+    CannotConnectNowError,
+    TooManyConnectionsError,
+    ReadOnlySQLTransactionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    EOFError,
+)
+"""The connection is of no use any more: what was under way happened, or did not."""
+
+_POOLED = (InvalidSQLStatementNameError, DuplicatePreparedStatementError)
+_MISSING = (UndefinedTableError, UndefinedColumnError, InvalidSchemaNameError)
+_MISTAKES = (InvalidAuthorizationSpecificationError, InvalidCatalogNameError)
+
+
+def translated(error: Exception) -> Exception:
+    """Return what a caller is told; `error` itself if it is not the driver's."""
+    if isinstance(error, CreditError) and not isinstance(error, KeyTakenError):
+        return error
+    if isinstance(error, _POOLED):
+        return ConfigurationError(
+            f"a prepared statement got lost or was there twice ({error}): a pooler in transaction "
+            "mode stands before the server; add ?pgbouncer=true to the URL, or give the pool "
+            "statement_cache_size=0"
+        )
+    if isinstance(error, _MISSING):
+        return SchemaOutdatedError(
+            f"the tables do not fit: {error}; apply the migrations, and check ?schema="
+        )
+    if isinstance(error, BUSY):
+        return ContentionError(
+            f"others kept the books busy until the deadline, and nothing was written ({error}): "
+            "try again"
+        )
+    if isinstance(error, _MISTAKES):
+        return StorageUnavailableError(f"PostgreSQL refused the connection: {error}; check the URL")
+    if isinstance(error, (*LOST, asyncio.TimeoutError)):
+        why = str(error) or type(error).__name__
+        return StorageUnavailableError(
+            f"PostgreSQL cannot be reached, and nothing was written ({why}): check the URL, the "
+            "server and the network"
+        )
+    if isinstance(error, asyncpg.PostgresError):
+        return StorageError(f"PostgreSQL refused, and nothing was written: {error}")
+    return error
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """Let no exception of the driver through."""
+    try:
+        yield
+    except Exception as error:
+        told = translated(error)
+        if told is error:
+            raise
+        raise told from error

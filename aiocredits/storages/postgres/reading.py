@@ -1,0 +1,79 @@
+"""Answering queries, each from one snapshot."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from asyncpg import Record
+
+from aiocredits._ledger import Scope
+from aiocredits._model import Account, Books
+from aiocredits._queries import (
+    AccountsQuery,
+    BooksQuery,
+    EntriesQuery,
+    GrantsQuery,
+    HoldsQuery,
+    Page,
+    UsageQuery,
+)
+from aiocredits.storages.postgres import rows
+from aiocredits.storages.postgres.connecting import Driver
+from aiocredits.storages.postgres.unit import Unit
+
+T = TypeVar("T")
+
+_NO_END = 2**63 - 1
+
+
+async def answer(
+    connection: Driver, sql: Mapping[str, str], query: object, *, inside: bool = False
+) -> Page[Any]:
+    """Return one page; `inside` a transaction of the caller's, what that one sees."""
+    match query:
+        case BooksQuery():
+            return Page((await _books(connection, sql, query, inside=inside),))
+        case EntriesQuery(account=name, after=after, limit=limit):
+            page = "page_entries_newest_first" if query.newest_first else "page_entries"
+            before = _NO_END if query.before is None else query.before
+            parameters = (name, after, before)
+            return await _page(connection, sql[page], limit, parameters, rows.load_entry)
+        case GrantsQuery(account=name, after=after, limit=limit):
+            page = "page_open_grants" if query.open_only else "page_grants"
+            return await _page(connection, sql[page], limit, (name, after), rows.load_grant)
+        case HoldsQuery(account=name, after=after, limit=limit):
+            page = "page_open_holds" if query.open_only else "page_holds"
+            return await _page(connection, sql[page], limit, (name, after), rows.load_hold)
+        case UsageQuery(account=name, since=since, until=until):
+            usage = sql["usage_by_day" if query.by_day else "usage"]
+            found = await connection.fetch(usage, name, since, until)
+            return Page(tuple(rows.load_usage(row) for row in found))
+        case AccountsQuery(after=after, due_by=due_by, limit=limit):
+            page = "page_due_accounts" if due_by else "page_accounts"
+            due = (after, due_by) if due_by else (after,)
+            return await _page(connection, sql[page], limit, due, rows.load_account)
+        case _:
+            raise TypeError(f"{query!r} is not a query")
+
+
+async def _books(
+    connection: Driver, sql: Mapping[str, str], query: BooksQuery, *, inside: bool
+) -> Books:
+    unit, scope = Unit(connection, sql, lock=False), Scope((query.account,))
+    if inside:
+        state = await unit.load(scope, query.at)
+    else:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            state = await unit.load(scope, query.at)
+    return state.books.get(query.account) or Books(Account(query.account))
+
+
+async def _page(
+    connection: Driver,
+    sql: str,
+    limit: int,
+    parameters: tuple[object, ...],
+    load: Callable[[Record], T],
+) -> Page[T]:
+    """Return at most `limit` rows; the statement asks for one more, to know if there are more."""
+    found = [load(row) for row in await connection.fetch(sql, limit + 1, *parameters)]
+    return Page(tuple(found[:limit]), more=len(found) > limit)

@@ -1,0 +1,135 @@
+"""The PostgreSQL storage: a pool, a fast path for what is known, a locked path for the rest."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Self, TypeVar, cast
+
+import anyio
+import asyncpg
+from asyncpg.pool import Pool
+
+from aiocredits._commands import Command, Outcome
+from aiocredits._queries import Page, Query
+from aiocredits.errors import ConfigurationError, StorageUnavailableError
+from aiocredits.storages.postgres.connecting import acquired, create_pool
+from aiocredits.storages.postgres.failures import translating
+from aiocredits.storages.postgres.locked import LockedBatch
+from aiocredits.storages.postgres.reading import answer
+from aiocredits.storages.postgres.schema import check, migrate
+from aiocredits.storages.postgres.settings import (
+    DEADLINE,
+    LANES,
+    POOL_SIZE,
+    SCHEMA,
+    Settings,
+    parse_url,
+)
+from aiocredits.storages.postgres.sql import statements
+
+Row = TypeVar("Row")
+
+
+class PostgresStorage:
+    """Books in PostgreSQL 13 or newer, in one schema, for any number of processes.
+
+    URLs are ``postgresql://user@host/database``, with any of the options ``?schema=aiocredits``,
+    ``auto_migrate=true``, ``pgbouncer=true`` (needed behind a pooler in transaction mode),
+    ``lanes=4`` (batches written at the same time), ``pool_size=10`` and ``deadline=30``, the
+    seconds after which a write gives up. Whatever else is in the URL is the driver's.
+
+    A `pool` of asyncpg that is given is used and not closed: who creates it closes it.
+    """
+
+    def __init__(
+        self,
+        dsn: str | None = None,
+        *,
+        pool: "Pool[Any] | None" = None,
+        schema: str = SCHEMA,
+        auto_migrate: bool = False,
+        pgbouncer: bool = False,
+        lanes: int = LANES,
+        pool_size: int = POOL_SIZE,
+        deadline: float = DEADLINE,
+    ) -> None:
+        if (dsn is None) == (pool is None):
+            raise ConfigurationError("PostgresStorage wants a DSN or a pool: pass one of them")
+        self._dsn = dsn
+        self._given_pool = pool
+        self._pool: Pool[Any] | None = None
+        self._settings = Settings(
+            schema, auto_migrate, pgbouncer, lanes, pool_size, deadline
+        ).checked()
+        self._sql = statements(schema)
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Return a storage for a ``postgresql://`` URL."""
+        dsn, settings = parse_url(url)
+        return cls(dsn, **settings._asdict())
+
+    @property
+    def lanes(self) -> int:
+        """How many batches may be written at the same time."""
+        return self._settings.lanes
+
+    async def open(self) -> None:
+        """Connect, and check the tables; with `auto_migrate` bring them up to date."""
+        with translating():
+            self._pool = self._given_pool or await create_pool(self._dsn, self._settings)
+            try:
+                await self._check_schema(self._pool)
+            except BaseException:
+                await self.close()
+                raise
+
+    async def close(self) -> None:
+        """Close the pool, unless it was given, after what its connections are at."""
+        pool, self._pool = self._pool, None
+        if pool is None or pool is self._given_pool:
+            return
+        with anyio.CancelScope(shield=True), translating():
+            try:
+                with anyio.fail_after(self._settings.deadline):
+                    await pool.close()
+            except TimeoutError:
+                pool.terminate()
+
+    async def migrate(self, *, kinds: Sequence[str] = ("pre", "post")) -> Sequence[str]:
+        """Bring the tables up to date and return the names of what was applied.
+
+        It needs no open storage. ``kinds=("pre",)`` leaves out what processes of an older version
+        could not work with.
+        """
+        with translating():
+            if self._given_pool is not None:
+                async with acquired(self._given_pool) as connection:
+                    return await migrate(connection, self._settings.schema, kinds)
+            own = await asyncpg.connect(self._dsn)
+            try:
+                return await migrate(own, self._settings.schema, kinds)
+            finally:
+                await own.close()
+
+    async def apply(self, commands: Sequence[Command], *, at: datetime) -> Sequence[Outcome]:
+        """Run the commands in order as one durable step and return one outcome for each."""
+        batch = LockedBatch(self._opened(), self._sql, commands, at)
+        return (await batch.run(self._settings.deadline)).outcomes
+
+    async def read(self, query: Query[Row]) -> Page[Row]:
+        """Answer a query from one consistent snapshot, without waiting for writers."""
+        with translating():
+            async with acquired(self._opened()) as connection:
+                page = await answer(connection, self._sql, query)
+        return cast("Page[Row]", page)
+
+    async def _check_schema(self, pool: "Pool[Any]") -> None:
+        async with acquired(pool) as connection:
+            if self._settings.auto_migrate:
+                await migrate(connection, self._settings.schema)
+            await check(connection, self._settings.schema)
+
+    def _opened(self) -> "Pool[Any]":
+        if self._pool is None:
+            raise StorageUnavailableError("the PostgreSQL storage is not open: open it first")
+        return self._pool

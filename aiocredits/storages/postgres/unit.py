@@ -1,0 +1,132 @@
+"""Loading and saving, inside a transaction of one connection."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from asyncpg import Record
+
+from aiocredits._ledger import Changes, KeyOf, Scope, State, charge_of, in_burn_order
+from aiocredits._model import Account, Books, Charge, Entry, Grant, Hold
+from aiocredits.storages.postgres import rows
+from aiocredits.storages.postgres.connecting import DecideAgainError, Driver
+from aiocredits.storages.postgres.saving import save
+
+
+class _Owned(Protocol):
+    @property
+    def account(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+
+
+T = TypeVar("T")
+OwnedT = TypeVar("OwnedT", bound=_Owned)
+
+
+class Unit:
+    """A transaction at work on one connection; `sql` has the statements by name."""
+
+    def __init__(self, connection: Driver, sql: Mapping[str, str], *, lock: bool = True) -> None:
+        self._connection = connection
+        self._sql = sql
+        self._lock = lock
+
+    async def load(self, scope: Scope, at: datetime) -> State:
+        """Return what `scope` asks for; see `aiocredits.storages.Unit.load`.
+
+        Accounts that do not exist cannot be locked: `save` finds out whether somebody was faster.
+        """
+        names = scope.accounts
+        query = "lock_accounts" if self._lock else "accounts"
+        accounts = await self._fetch(query, rows.load_account, names)
+        charges = await self._charges(scope, accounts)
+        holds, timeouts = await self._holds(scope, accounts, at)
+        grants = await self._grants(scope, (*holds, *charges))
+        grants_of, holds_of = _by_account(grants), _by_account(holds)
+        charges_of = _by_account(charges)
+        books = {
+            account.name: Books(
+                account,
+                in_burn_order(grants_of[account.name].values()),
+                holds_of[account.name],
+                charges_of[account.name],
+                timeouts.get(account.name),
+            )
+            for account in accounts
+        }
+        return State(books, await self._keys(scope.keys))
+
+    async def save(self, changes: Changes) -> None:
+        """Write the changes, or raise what makes the transaction roll back."""
+        if not changes.accounts:
+            return
+        written = await save(self._connection, self._sql, changes)
+        if len(written) != len(changes.accounts):
+            raise DecideAgainError
+
+    async def _grants(self, scope: Scope, reaching: Sequence[Hold | Charge]) -> list[Grant]:
+        grants = await self._fetch("open_grants", rows.load_grant, scope.accounts)
+        named = {*scope.grants}
+        named.update((thing.account, part.grant) for thing in reaching for part in thing.slices)
+        named.difference_update((grant.account, grant.number) for grant in grants)
+        if named:
+            grants += await self._fetch("named_grants", rows.load_grant, *_pairs(named))
+        if scope.late:
+            lapsed = await self._fetch("lapsed_grants", rows.load_grant, *_pairs(scope.late))
+            grants += lapsed
+        return grants
+
+    async def _holds(
+        self, scope: Scope, accounts: Sequence[Account], at: datetime
+    ) -> tuple[list[Hold], dict[str, datetime]]:
+        """Return holds, and by account when the first of the others ends.
+
+        An account knows a lower bound of when anything is due, so most never get here.
+        """
+        holds: list[Hold] = []
+        timeouts: dict[str, datetime] = {}
+        if scope.holds:
+            holds += await self._fetch("named_holds", rows.load_hold, *_pairs(scope.holds))
+        due = [account.name for account in accounts if account.due_at and account.due_at <= at]
+        if due:
+            holds += await self._fetch("due_holds", rows.load_hold, due, at)
+            found = await self._connection.fetch(self._sql["next_timeouts"], due, at)
+            timeouts = {row[0]: row[1] for row in found}
+        return holds, timeouts
+
+    async def _charges(self, scope: Scope, accounts: Sequence[Account]) -> list[Charge]:
+        charges: list[Charge] = []
+        owing = [account.name for account in accounts if account.overdraft_micros]
+        if owing:
+            charges += await self._fetch("owing_charges", rows.load_charge, owing)
+        if scope.charges:
+            charges += await self._fetch("named_charges", rows.load_charge, *_pairs(scope.charges))
+            known = {(charge.account, charge.number) for charge in charges}
+            others = [pair for pair in scope.charges if pair not in known]
+            entries = await self._fetch("named_entries", rows.load_entry, *_pairs(others))
+            charges += [charge_of(e) for e in entries if e.kind in {"consume", "capture"}]
+        return charges
+
+    async def _keys(self, keys: Sequence[KeyOf]) -> dict[KeyOf, Entry]:
+        if not keys:
+            return {}
+        entries = await self._fetch("entries_by_key", rows.load_entry, *_pairs(keys))
+        return {(entry.account, entry.key or ""): entry for entry in entries}
+
+    async def _fetch(self, query: str, load: Callable[[Record], T], *parameters: object) -> list[T]:
+        found = await self._connection.fetch(self._sql[query], *parameters)
+        return [load(row) for row in found]
+
+
+def _pairs(pairs: Iterable[tuple[str, Any]]) -> tuple[list[str], list[Any]]:
+    ordered = sorted(pairs)
+    return [name for name, _ in ordered], [value for _, value in ordered]
+
+
+def _by_account(things: Iterable[OwnedT]) -> defaultdict[str, dict[int, OwnedT]]:
+    found: defaultdict[str, dict[int, OwnedT]] = defaultdict(dict)
+    for thing in things:
+        found[thing.account][thing.number] = thing
+    return found

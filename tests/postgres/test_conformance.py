@@ -1,0 +1,13 @@
+"""PostgreSQL is held to the ledger."""
+
+import pytest
+
+from aiocredits.storages.postgres import PostgresStorage
+from aiocredits.testing import StorageConformance
+from aiocredits.testing.conformance import Connect
+
+
+class TestPostgres(StorageConformance):
+    @pytest.fixture
+    def connect(self, url: str) -> Connect:
+        return lambda: PostgresStorage.from_url(url)
