@@ -16,12 +16,14 @@ DECIMALS = 6
 ONE_CREDIT: Micros = 10**DECIMALS
 MAX_MICROS: Micros = 2**63 - 1
 
+_SHOWN = 60
+
 
 def to_micros(amount: Amount) -> Micros:
     """Return a positive `amount` in micro-credits, or raise `InvalidAmountError`."""
     micros = to_micros_or_zero(amount)
     if micros == 0:
-        raise InvalidAmountError(f"{amount!r} credits: an amount must be above zero", amount)
+        raise InvalidAmountError(f"{_shown(amount)} credits: an amount must be above zero", amount)
     return micros
 
 
@@ -31,14 +33,12 @@ def to_micros_or_zero(amount: Amount) -> Micros:
     micros = int(amount) * ONE_CREDIT if whole else _exact_micros(_parse(amount), amount)
     if micros < 0:
         raise InvalidAmountError(
-            f"{amount!r} credits: an amount cannot be negative; use the verb that moves the "
+            f"{_shown(amount)} credits: an amount cannot be negative; use the verb that moves the "
             "credits the other way",
             amount,
         )
     if micros > MAX_MICROS:
-        raise InvalidAmountError(
-            f"{amount!r} credits: an amount is at most {to_credits(MAX_MICROS)} credits", amount
-        )
+        raise _too_much(amount)
     return micros
 
 
@@ -75,7 +75,7 @@ def _parse(amount: object) -> Decimal:
             try:
                 return Decimal(amount)
             except InvalidOperation:
-                raise InvalidAmountError(f"{amount!r} is not a number", amount) from None
+                raise InvalidAmountError(f"{_shown(amount)} is not a number", amount) from None
         case _:
             raise InvalidAmountError(
                 f"{amount!r} is a {type(amount).__name__}: an amount is an int, a Decimal or a str",
@@ -85,22 +85,35 @@ def _parse(amount: object) -> Decimal:
 
 def _exact_micros(value: Decimal, amount: object) -> Micros:
     if not value.is_finite():
-        raise InvalidAmountError(f"{amount!r} is not a finite amount of credits", amount)
-    # The exponent is bounded before any arithmetic: "1e999999999" must not build that integer.
+        raise InvalidAmountError(f"{_shown(amount)} is not a finite amount of credits", amount)
+    if not value:
+        return 0
+    # Exponent and digits are bounded before any arithmetic: neither "1e999999999" nor a million
+    # zeros behind the point must build that integer.
     if value.adjusted() > len(str(MAX_MICROS)):
-        raise InvalidAmountError(
-            f"{amount!r} credits: an amount is at most {to_credits(MAX_MICROS)} credits", amount
-        )
+        raise _too_much(amount)
     sign, digits, exponent = value.as_tuple()
-    coefficient = int("".join(map(str, digits)) or "0")
-    shift = int(exponent) + DECIMALS
-    if shift >= 0:
-        micros: int = coefficient * 10**shift
-    else:
-        micros, rest = divmod(coefficient, 10 ** min(-shift, len(digits) + 1))
-        if rest:
-            raise InvalidAmountError(
-                f"{amount!r} credits: one credit has {DECIMALS} decimals; round the amount first",
-                amount,
-            )
+    text = "".join(map(str, digits)).lstrip("0")
+    significant = text.rstrip("0")
+    shift = int(exponent) + len(text) - len(significant) + DECIMALS
+    if shift < 0:
+        raise InvalidAmountError(
+            f"{_shown(amount)} credits: one credit has {DECIMALS} decimals; round the amount first",
+            amount,
+        )
+    micros = int(significant) * 10**shift
     return -micros if sign else micros
+
+
+def _too_much(amount: object) -> InvalidAmountError:
+    return InvalidAmountError(
+        f"{_shown(amount)} credits: an amount is at most {to_credits(MAX_MICROS)} credits", amount
+    )
+
+
+def _shown(amount: object) -> str:
+    """Return `amount` as a message shows it: not all of its digits, which may be a million."""
+    if isinstance(amount, int) and abs(amount) > MAX_MICROS:
+        return f"{'-' if amount < 0 else ''}(more than {MAX_MICROS})"
+    text = repr(amount)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -1,6 +1,6 @@
 """Turning what callers write into what commands carry; whatever cannot be is refused here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TypeAlias, get_args
@@ -26,7 +26,13 @@ def check_instant(name: str, instant: datetime | None) -> datetime | None:
             f"{name}={instant!r}: an instant is an aware datetime, as in "
             "datetime(2026, 12, 31, tzinfo=UTC)"
         )
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise InvalidExpiryError(
+            f"{name}={instant!r} lies outside the years 1 to 9999 of UTC: for an end that never "
+            "comes, use None"
+        ) from None
 
 
 def check_duration(name: str, duration: Duration) -> timedelta:
@@ -55,6 +61,12 @@ def check_text(name: str, text: str) -> str:
 
 def check_metadata(metadata: Metadata | None) -> Metadata:
     """Return a copy of `metadata`, whose keys are str and whose values JSON scalars."""
+    if metadata is None:
+        return NO_METADATA
+    if not isinstance(metadata, Mapping):
+        raise InvalidInputError(
+            f"metadata={metadata!r}: metadata is a mapping from str to str, int, bool or None"
+        )
     if not metadata:
         return NO_METADATA
     for key, value in metadata.items():
@@ -73,18 +85,20 @@ def check_scope(scope: Iterable[str] | None) -> frozenset[str] | None:
     """Return the services of a scope."""
     if scope is None:
         return None
-    if isinstance(scope, str):
+    if isinstance(scope, str) or not isinstance(scope, Iterable):
         raise InvalidNameError(
             f"scope={scope!r}: a scope is a set of services, as in {{{scope!r}}}"
         )
-    services = frozenset(scope)
+    services = tuple(scope)
     if not services:
         raise InvalidNameError(
             "scope is empty, so nothing could ever be paid; None means any service"
         )
     for service in services:
+        if service is None:
+            raise InvalidNameError("scope names None: a charge for no service needs no scope")
         check_name("service", service)
-    return services
+    return frozenset(services)
 
 
 def check_unit_cost(cost: Decimal | int | str | None) -> Decimal | None:

@@ -20,6 +20,7 @@ else:
 
 CREDITS = "credits"
 MAX_NAME = 255
+_TOO_LONG = 10**MAX_NAME
 
 # ASCII has a character for just this, and no user can be named with it: control characters are out.
 _UNIT_SEPARATOR = "\x1f"
@@ -115,7 +116,12 @@ def _canonical(user_id: UserId) -> str:
             return _checked("user_id", user_id)
         case bool():
             raise InvalidNameError(f"user_id {user_id!r} is a bool, not somebody's name")
-        case int() | UUID():
+        case int():
+            # The members of an enumeration are called by their number, whatever they print.
+            if abs(user_id) >= _TOO_LONG:  # said first, because str() has a limit of its own
+                raise InvalidNameError(f"a user_id of more than {MAX_NAME} digits is no name")
+            return _checked("user_id", str(int(user_id)))
+        case UUID():
             return str(user_id)
         case _:
             raise InvalidNameError(
