@@ -22,6 +22,7 @@ from aiocredits.testing.reference import Reference
 Row = TypeVar("Row")
 
 NOBODY = "nobody has ever used this account"
+END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 ALL = 1_000_000
 """A limit that no page of a test reaches."""
 
@@ -87,7 +88,7 @@ async def _compare_accounts(
     require_equal("accounts", _without_due(found), _without_due(expected))
     for account in found:
         _check_due(account, reference.next_event(account.name))
-    for due_by in (EPOCH, at, at + timedelta(days=400), datetime.max.replace(tzinfo=UTC)):
+    for due_by in (EPOCH, at, _later(at, days=2), END_OF_TIME):
         await _compare_due(storage, reference, due_by, page_size)
 
 
@@ -119,7 +120,7 @@ async def _compare_due(
 async def _compare_books(
     storage: Storage, reference: Reference, name: str, at: datetime
 ) -> None:
-    for instant in (EPOCH, at, at + timedelta(days=2), at + timedelta(days=4000)):
+    for instant in (EPOCH, at, _later(at, days=2), _later(at, days=4000)):
         page = await storage.read(BooksQuery(name, instant))
         require_equal(f"rows of books of {name!r}", (len(page.rows), page.more), (1, False))
         found, expected = page.rows[0], reference.books(name, instant)
@@ -211,6 +212,10 @@ async def _in_pages(
         rows += page.rows
         if not page.more:
             return rows
+
+
+def _later(at: datetime, *, days: int) -> datetime:
+    return at + min(timedelta(days=days), END_OF_TIME - at)
 
 
 def _check_due(account: Account, event: datetime | None) -> None:

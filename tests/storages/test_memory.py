@@ -8,6 +8,8 @@ from aiocredits.testing.conformance import Connect
 
 
 class TestMemory(StorageConformance):
+    needs_opening = False
+
     @pytest.fixture
     def connect(self) -> Connect:
         storage = MemoryStorage()
