@@ -6,12 +6,13 @@
 
 One noun a file: `burn` says which grant pays first, `charges`, `holds`, `grants`, `transfers` and
 `settings` hold the verbs, `landing` is how credits come back, `due` what time does by itself,
-`keys` why a retry is harmless, `carry` what outlives a batch, and `audit` derives the books again
-from their entries.
+`keys` why a retry is harmless, `carry` what outlives a batch, `cached` what may be decided on that,
+and `audit` derives the books again from their entries.
 """
 
 from aiocredits._ledger.audit import Audit
 from aiocredits._ledger.burn import BURN_ORDER, in_burn_order, spendable
+from aiocredits._ledger.cached import CachedDecision, decide_cached, remembered
 from aiocredits._ledger.carry import carried_over, suffices
 from aiocredits._ledger.charges import charge_of
 from aiocredits._ledger.decide import decide
@@ -24,6 +25,7 @@ __all__ = [
     "BURN_ORDER",
     "MAX_TIMEOUT",
     "Audit",
+    "CachedDecision",
     "Changes",
     "Decision",
     "KeyOf",
@@ -33,8 +35,10 @@ __all__ = [
     "carried_over",
     "charge_of",
     "decide",
+    "decide_cached",
     "in_burn_order",
     "project",
+    "remembered",
     "scope_of",
     "spendable",
     "suffices",

@@ -175,7 +175,7 @@ class Audit:
 
     def _charge(self, entry: Entry) -> None:
         charge = charge_of(entry)
-        self.draft.charges[entry.version] = charge
+        self.draft.put_charge(charge)
         self.draft.spend(charge.service, charge.slices, charge.owed_micros, at=charge.at)
 
     def _reserve(self, entry: Entry, detail: dict[str, Any]) -> None:
@@ -203,7 +203,7 @@ class Audit:
                 slices=merged((*hold.slices, *entry.slices)),
                 expires_at=expires_at,
             )
-        self.draft.holds[hold.number] = hold
+        self.draft.put_hold(hold)
 
     def _capture(self, entry: Entry, detail: dict[str, Any]) -> None:
         self._charge(entry)
@@ -214,17 +214,19 @@ class Audit:
         self._move(extra, remaining=-1)
         self._give_back(freed, detail, from_hold=True)
         kept = () if freed == rest else rest
-        self.draft.holds[hold.number] = hold._replace(
-            state="open" if kept else "captured",
-            captured_micros=hold.captured_micros + entry.amount_micros,
-            slices=kept,
+        self.draft.put_hold(
+            hold._replace(
+                state="open" if kept else "captured",
+                captured_micros=hold.captured_micros + entry.amount_micros,
+                slices=kept,
+            )
         )
 
     def _free(self, entry: Entry, detail: dict[str, Any]) -> None:
         self._give_back(entry.slices, detail, from_hold=True)
         hold = self._hold(entry)
-        self.draft.holds[hold.number] = hold._replace(
-            state="released" if entry.kind == "release" else "expired", slices=()
+        self.draft.put_hold(
+            hold._replace(state="released" if entry.kind == "release" else "expired", slices=())
         )
 
     def _refund(self, entry: Entry, detail: dict[str, Any]) -> None:
@@ -232,10 +234,12 @@ class Audit:
         given = total(entry.slices)
         forgiven = entry.amount_micros - given
         _, keep = split(charge.slices[::-1], given)
-        self.draft.charges[charge.number] = charge._replace(
-            owed_micros=charge.owed_micros - forgiven,
-            refunded_micros=charge.refunded_micros + entry.amount_micros,
-            slices=keep[::-1],
+        self.draft.put_charge(
+            charge._replace(
+                owed_micros=charge.owed_micros - forgiven,
+                refunded_micros=charge.refunded_micros + entry.amount_micros,
+                slices=keep[::-1],
+            )
         )
         self.draft.spend(charge.service, entry.slices, forgiven, at=charge.at, sign=-1)
         self._give_back(entry.slices, detail, from_hold=False)
@@ -267,8 +271,10 @@ class Audit:
             charge: Charge = self.draft.charges[number]
             part = Slice(grant, micros)
             self._move((part,), remaining=-1)
-            self.draft.charges[number] = charge._replace(
-                owed_micros=charge.owed_micros - micros, slices=merged((*charge.slices, part))
+            self.draft.put_charge(
+                charge._replace(
+                    owed_micros=charge.owed_micros - micros, slices=merged((*charge.slices, part))
+                )
             )
             self.draft.spend(charge.service, (), micros, at=charge.at, sign=-1)
             self.draft.spend(charge.service, (part,), 0, at=charge.at)

@@ -31,10 +31,12 @@ def refund(draft: Draft, command: Refund) -> Receipt:
         raise _exceeds_charge(draft, charge, amount or charge.amount_micros, left)
     forgiven = min(charge.owed_micros, amount)
     back, keep = split(charge.slices[::-1], amount - forgiven)
-    draft.charges[charge.number] = charge._replace(
-        owed_micros=charge.owed_micros - forgiven,
-        refunded_micros=charge.refunded_micros + amount,
-        slices=keep[::-1],
+    draft.put_charge(
+        charge._replace(
+            owed_micros=charge.owed_micros - forgiven,
+            refunded_micros=charge.refunded_micros + amount,
+            slices=keep[::-1],
+        )
     )
     draft.spend(charge.service, back, forgiven, at=charge.at, sign=-1)
     landing = give_back(draft, back, from_hold=False)
@@ -120,7 +122,7 @@ def _charge(draft: Draft, command: Consume, slices: Slices, at: datetime) -> Rec
         detail=detail or None,
     )
     if owed:
-        draft.charges[entry.version] = charge_of(entry)
+        draft.put_charge(charge_of(entry))
     return receipt_of(entry)
 
 

@@ -26,7 +26,7 @@ from aiocredits._commands import (
     Single,
     Transfer,
 )
-from aiocredits._ledger.charges import consume, refund
+from aiocredits._ledger.charges import charge_of, consume, refund
 from aiocredits._ledger.draft import Draft
 from aiocredits._ledger.due import settle
 from aiocredits._ledger.grants import (
@@ -40,7 +40,7 @@ from aiocredits._ledger.holds import capture_hold, extend_hold, place_hold, rele
 from aiocredits._ledger.keys import nothing_to_do, receipt_of, require_same
 from aiocredits._ledger.settings import configure
 from aiocredits._ledger.state import Decision, KeyOf, State, UsageDelta, changes_between
-from aiocredits._ledger.transfers import transfer, transfer_receipt
+from aiocredits._ledger.transfers import transfer
 from aiocredits._model import EPOCH, Account, Books, Entry, Receipt
 from aiocredits.errors import CreditError
 
@@ -114,7 +114,7 @@ class _Desk:
         known = self._written_with(command.account, command.key)
         if known is not None:
             require_same(known, command)
-            return self._again(known)
+            return receipt_of(known, replayed=True)
         draft = self._draft(command.account)
         match command:
             case Consume():
@@ -130,6 +130,7 @@ class _Desk:
             case AddGrant():
                 return add_grant(draft, command)
             case Refund():
+                self._recall(draft, command.charge)
                 return refund(draft, command)
             case Transfer():
                 return transfer(draft, self._draft(command.target), command)
@@ -156,18 +157,19 @@ class _Desk:
             self.drafts[account] = draft
         return draft
 
+    def _recall(self, draft: Draft, number: int) -> None:
+        """Make a charge known that a command of the same batch made: no storage has it yet."""
+        if number in draft.charges:
+            return
+        for entry in (*draft.entries, *self.keys.values()):
+            if (entry.account, entry.version) == (draft.account.name, number):
+                if entry.kind in {"consume", "capture"}:
+                    draft.put_charge(charge_of(entry))
+                return
+
     def _written_with(self, account: str, key: str) -> Entry | None:
         if account in self.drafts:  # a member of this group may have written with it
             for entry in self.drafts[account].entries:
                 if entry.key == key:
                     return entry
         return self.keys.get((account, key))
-
-    def _again(self, entry: Entry) -> Receipt:
-        if entry.kind != "transfer_out":
-            return receipt_of(entry, replayed=True)
-        target = str((entry.detail or {})["account"])
-        received = self._written_with(target, entry.key or "")
-        if received is None:  # each sent entry is saved together with the one received
-            raise LookupError(f"{entry.id} was sent and never received")
-        return transfer_receipt(entry, received, replayed=True)

@@ -46,6 +46,8 @@ class Draft:
     """One account's books, open for writing."""
 
     __slots__ = (
+        "_own_charges",
+        "_own_holds",
         "account",
         "at",
         "charges",
@@ -64,8 +66,11 @@ class Draft:
         self.due_at = account.due_at
         self.next_timeout = books.next_timeout
         self.grants = dict(books.grants)
-        self.holds = dict(books.holds)
-        self.charges = dict(books.charges)
+        # Most commands touch neither, so these are copied when they are first written to.
+        self.holds = books.holds
+        self.charges = books.charges
+        self._own_holds: dict[int, Hold] | None = None
+        self._own_charges: dict[int, Charge] | None = None
         self.entries: list[Entry] = []
         self.usage: list[UsageDelta] = []
 
@@ -158,6 +163,18 @@ class Draft:
         self.grants[number] = Grant._make(
             (*grant[:2], state, grant[3], remaining, held, lapsed, *grant[7:])
         )
+
+    def put_hold(self, hold: Hold) -> None:
+        """Write a hold, new or changed."""
+        if self._own_holds is None:
+            self.holds = self._own_holds = dict(self.holds)
+        self._own_holds[hold.number] = hold
+
+    def put_charge(self, charge: Charge) -> None:
+        """Write a charge, new or changed."""
+        if self._own_charges is None:
+            self.charges = self._own_charges = dict(self.charges)
+        self._own_charges[charge.number] = charge
 
     def due_by(self, instant: datetime | None) -> None:
         """Note that something will happen at `instant`."""

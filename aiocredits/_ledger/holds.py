@@ -51,7 +51,7 @@ def place_hold(draft: Draft, command: PlaceHold) -> Receipt:
         command.description,
         command.metadata,
     )
-    draft.holds[hold.number] = hold
+    draft.put_hold(hold)
     _reserve(draft, slices)
     draft.due_by(hold.expires_at)
     short = command.amount_micros - held
@@ -90,10 +90,12 @@ def capture_hold(draft: Draft, command: CaptureHold) -> Receipt:
     for grant, micros in extra:
         draft.adjust(grant, remaining=-micros)
     landing = give_back(draft, freed, from_hold=True)
-    draft.holds[hold.number] = hold._replace(
-        state="open" if kept else "captured",
-        captured_micros=hold.captured_micros + amount,
-        slices=kept,
+    draft.put_hold(
+        hold._replace(
+            state="open" if kept else "captured",
+            captured_micros=hold.captured_micros + amount,
+            slices=kept,
+        )
     )
     draft.spend(hold.service, slices, owed, at=draft.at)
     detail: dict[str, object] = dict(landing.detail)
@@ -118,7 +120,7 @@ def capture_hold(draft: Draft, command: CaptureHold) -> Receipt:
         detail=detail or None,
     )
     if owed:
-        draft.charges[entry.version] = charge_of(entry)
+        draft.put_charge(charge_of(entry))
     return receipt_of(entry)
 
 
@@ -128,7 +130,7 @@ def release_hold(draft: Draft, command: ReleaseHold) -> Receipt:
     if hold.state != "open":
         return nothing_to_do(draft, command.key)
     landing = give_back(draft, hold.slices, from_hold=True)
-    draft.holds[hold.number] = hold._replace(state="released", slices=())
+    draft.put_hold(hold._replace(state="released", slices=()))
     held = hold.held_micros
     entry = draft.post(
         "release",
@@ -162,10 +164,12 @@ def extend_hold(draft: Draft, command: ExtendHold) -> Receipt:
         _require_timeout(command.timeout)
         expires_at = draft.at + command.timeout
     _reserve(draft, slices)
-    draft.holds[hold.number] = hold._replace(
-        amount_micros=hold.amount_micros + more,
-        slices=merged((*hold.slices, *slices)),
-        expires_at=expires_at,
+    draft.put_hold(
+        hold._replace(
+            amount_micros=hold.amount_micros + more,
+            slices=merged((*hold.slices, *slices)),
+            expires_at=expires_at,
+        )
     )
     draft.due_by(expires_at)
     entry = draft.post(

@@ -2,11 +2,11 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import cast
+from typing import Any, cast
 
 from aiocredits._commands import Single
 from aiocredits._ledger.draft import Draft
-from aiocredits._model import Entry, Receipt, Terms
+from aiocredits._model import Entry, Receipt, Slice, Terms
 from aiocredits._names import is_own_key, split_account
 from aiocredits.errors import IdempotencyConflictError
 from aiocredits.types import JsonScalar
@@ -90,6 +90,7 @@ def receipt_of(entry: Entry, *, replayed: bool = False) -> Receipt:
         _lost(expired),
         datetime.fromisoformat(expires_at) if isinstance(expires_at, str) else None,
         replayed,
+        (_received(entry, replayed=replayed),) if entry.kind == "transfer_out" else (),
     )
 
 
@@ -107,6 +108,25 @@ def nothing_to_do(draft: Draft, key: str) -> Receipt:
         account.held_micros,
         account.overdraft_micros,
         key=key,
+    )
+
+
+def _received(sent: Entry, *, replayed: bool) -> Receipt:
+    """Return the receiver's side of a transfer, as the sender's entry tells it."""
+    detail = cast("dict[str, Any]", sent.detail)
+    said = detail["received"]
+    return Receipt(
+        detail["account"],
+        said["number"],
+        "transfer_in",
+        sent.amount_micros,
+        said["number"],
+        datetime.fromisoformat(said["at"]),
+        said["available"],
+        said["held"],
+        said["overdraft"],
+        tuple([Slice(*part) for part in said["slices"]]),
+        replayed=replayed,
     )
 
 

@@ -101,8 +101,10 @@ def _repay(draft: Draft) -> list[list[int]]:
             draft.adjust(grant, remaining=-micros)
             repaid.append([number, grant, micros])
         paid = total(slices)
-        draft.charges[number] = charge._replace(
-            owed_micros=charge.owed_micros - paid, slices=merged((*charge.slices, *slices))
+        draft.put_charge(
+            charge._replace(
+                owed_micros=charge.owed_micros - paid, slices=merged((*charge.slices, *slices))
+            )
         )
         # The debt was counted as usage without a cost; now it has one.
         draft.spend(charge.service, (), paid, at=charge.at, sign=-1)

@@ -36,8 +36,7 @@ def scope_of(commands: Sequence[Command], *, every_key: bool = False) -> Scope:
     for command in singles(commands):
         account = command.account
         accounts.add(account)
-        asks_key = every_key or not is_own_key(command.key)
-        if asks_key:
+        if every_key or not is_own_key(command.key):
             keys.add((account, command.key))
         match command:
             case Consume():
@@ -51,8 +50,6 @@ def scope_of(commands: Sequence[Command], *, every_key: bool = False) -> Scope:
                 grants.add((account, command.grant))
             case Transfer():
                 accounts.add(command.target)
-                if asks_key:
-                    keys.add((command.target, command.key))
             case _:
                 pass
     return Scope(

@@ -30,6 +30,7 @@ def transfer(source: Draft, target: Draft, command: Transfer) -> Receipt:
         raise source.short(command.amount_micros, total(slices))
     for grant, micros in slices:
         source.adjust(grant, remaining=-micros)
+    received = [_receive(target, source.grants[part.grant], part, command) for part in slices]
     sent = source.post(
         "transfer_out",
         command.amount_micros,
@@ -39,23 +40,28 @@ def transfer(source: Draft, target: Draft, command: Transfer) -> Receipt:
         metadata=command.metadata,
         key=command.key,
         terms=terms_of(command),
-        detail={"account": command.target},
+        detail={"account": command.target, "received": _received(received)},
     )
-    # The key goes on the last entry, which has the receiver's balance after all of it.
-    for part in slices[:-1]:
-        _receive(target, source.grants[part.grant], part, command, last=False)
-    part = slices[-1]
-    received = _receive(target, source.grants[part.grant], part, command, last=True)
-    return transfer_receipt(sent, received)
+    return receipt_of(sent)
 
 
-def transfer_receipt(sent: Entry, received: Entry, *, replayed: bool = False) -> Receipt:
-    """Return the sender's receipt, with the receiver's linked to it."""
-    into = receipt_of(received, replayed=replayed)._replace(amount_micros=sent.amount_micros)
-    return receipt_of(sent, replayed=replayed)._replace(linked=(into,))
+def _received(entries: list[Entry]) -> dict[str, object]:
+    """Return what the sender's entry says of the receiver's, whose own keys stay free.
+
+    The key belongs to the sender's account, and so does all that its repetition answers.
+    """
+    last = entries[-1]
+    return {
+        "number": last.version,
+        "at": last.at.isoformat(),
+        "available": last.available_micros,
+        "held": last.held_micros,
+        "overdraft": last.overdraft_micros,
+        "slices": [[entry.version, entry.amount_micros] for entry in entries],
+    }
 
 
-def _receive(draft: Draft, given: Grant, part: Slice, command: Transfer, *, last: bool) -> Entry:
+def _receive(draft: Draft, given: Grant, part: Slice, command: Transfer) -> Entry:
     grant = given._replace(
         account=command.target,
         number=draft.next_number,
@@ -79,8 +85,6 @@ def _receive(draft: Draft, given: Grant, part: Slice, command: Transfer, *, last
         subject=grant.number,
         description=command.description,
         metadata=command.metadata,
-        key=command.key if last else None,
-        terms=terms_of(command) if last else None,
         detail={
             "account": command.account,
             "grant": terms_of_grant(grant),

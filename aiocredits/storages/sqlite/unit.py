@@ -76,7 +76,8 @@ class Unit:
         self._write("insert_hold", rows.dump_hold, changes.new_holds)
         self._write("update_hold", rows.dump_hold_change, changes.holds)
         self._write("save_charge", rows.dump_charge, changes.charges)
-        self._write("insert_entry", rows.dump_entry, changes.entries)
+        # Sorted, so that neighbours in the indexes are written one after the other.
+        self._write("insert_entry", rows.dump_entry, sorted(changes.entries))
         self._write("add_usage", rows.dump_usage, changes.usage)
 
     def _only_moved(self, grant: Grant) -> bool:

@@ -1,0 +1,142 @@
+"""What may be decided on remembered books: they may accept, and never refuse.
+
+Whoever remembers an account cannot know whether somebody else has changed it since. An acceptance
+is harmless, because it is saved only if the account still has the version that was remembered; a
+refusal saves nothing, so nothing would prove it. It is left to a fresh load.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import NamedTuple
+
+from aiocredits._commands import (
+    Accepted,
+    AddGrant,
+    CaptureHold,
+    Command,
+    Consume,
+    ExtendHold,
+    Linked,
+    Outcome,
+    PlaceHold,
+    ReleaseHold,
+    Transfer,
+    singles,
+)
+from aiocredits._ledger.carry import carried_over, suffices
+from aiocredits._ledger.decide import decide
+from aiocredits._ledger.state import Changes, State
+from aiocredits._model import Books
+
+MAX_HOLDS = 512
+"""How many open holds of one account are worth remembering."""
+
+
+class CachedDecision(NamedTuple):
+    """What was accepted on remembered books, and has to be proved by its versions."""
+
+    outcomes: Mapping[int, Outcome]
+    """By the place of their command in the batch."""
+    places: Mapping[str, Sequence[int]]
+    """By account, the places of its commands: they stand and fall together."""
+    changes: Changes
+    books: Mapping[str, Books]
+    """The books afterwards, of the accounts of `places`."""
+
+
+def remembered(books: Books) -> Books | None:
+    """Return what to remember of an account that was loaded or decided, None for nothing."""
+    kept = carried_over(books)
+    if kept is None or not books.holds:
+        return kept
+    holds = {number: hold for number, hold in books.holds.items() if hold.state == "open"}
+    if len(holds) > MAX_HOLDS:
+        holds = dict(islice(holds.items(), len(holds) - MAX_HOLDS, None))
+    return kept._replace(holds=holds)
+
+
+def decide_cached(
+    cached: Mapping[str, Books], commands: Sequence[Command], at: datetime
+) -> CachedDecision:
+    """Decide every account all of whose commands are accepted on its remembered books."""
+    places = _decidable(cached, commands, at)
+    chosen = sorted([place for of_account in places.values() for place in of_account])
+    state = State({name: cached[name] for name in places}, {})
+    decision = decide(state, [commands[place] for place in chosen], at)
+    outcomes = dict(zip(chosen, decision.outcomes, strict=True))
+    unproved = {
+        name
+        for name, of_account in places.items()
+        if decision.books[name] is cached[name]
+        or not all(type(outcomes[place]) is Accepted for place in of_account)
+    }
+    changes = decision.changes
+    if unproved:
+        places = {name: own for name, own in places.items() if name not in unproved}
+        changes = _without(unproved, changes)
+    return CachedDecision(outcomes, places, changes, decision.books)
+
+
+def _decidable(
+    cached: Mapping[str, Books], commands: Sequence[Command], at: datetime
+) -> dict[str, list[int]]:
+    """Return the places of the commands by account, of accounts that need nothing else."""
+    places: dict[str, list[int]] = {}
+    others: set[str] = set()
+    for place, command in enumerate(commands):
+        if isinstance(command, Linked | Transfer):
+            others.update(_accounts(command))
+            continue
+        name = command.account
+        if name in places:
+            books = cached[name]
+            places[name].append(place)
+        elif name in others:
+            continue
+        else:
+            known = cached.get(name)
+            if known is None or not suffices(known, max(at, known.account.at)):
+                others.add(name)
+                continue
+            books = known
+            places[name] = [place]
+        if not _needs_no_more(books, command):
+            others.add(name)
+    for name in others:
+        places.pop(name, None)
+    return places
+
+
+def _needs_no_more(books: Books, command: Command) -> bool:
+    match command:
+        case Consume():
+            return command.occurred_at is None
+        case PlaceHold() | AddGrant():
+            return True
+        case CaptureHold() | ReleaseHold() | ExtendHold():
+            return command.hold in books.holds
+        case _:
+            return False
+
+
+def _accounts(command: Linked | Transfer) -> set[str]:
+    found = set()
+    for single in singles([command]):
+        found.add(single.account)
+        if isinstance(single, Transfer):
+            found.add(single.target)
+    return found
+
+
+def _without(names: set[str], changes: Changes) -> Changes:
+    return Changes(
+        tuple(pair for pair in changes.accounts if pair[1].name not in names),
+        tuple(grant for grant in changes.new_grants if grant.account not in names),
+        tuple(grant for grant in changes.grants if grant.account not in names),
+        tuple(hold for hold in changes.new_holds if hold.account not in names),
+        tuple(hold for hold in changes.holds if hold.account not in names),
+        tuple(charge for charge in changes.charges if charge.account not in names),
+        tuple(entry for entry in changes.entries if entry.account not in names),
+        tuple(row for row in changes.usage if row.account not in names),
+    )
