@@ -1,5 +1,6 @@
 """Which client the decorators and the quick functions mean."""
 
+import asyncio
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
@@ -15,16 +16,28 @@ _open_clients: list["CreditClient"] = []
 
 
 def current_client() -> "CreditClient":
-    """Return the client of this context, else the one that was opened last in this process."""
+    """Return the client of this context, else the one that was opened last in this process.
+
+    Where an event loop runs, one that was opened on it is preferred.
+    """
     client = _of_context.get()
     if client is not None:
         return client
     if _open_clients:
-        return _open_clients[-1]
+        return _nearest()
     raise UsageError(
-        "no CreditClient is open: open one first, as in 'async with CreditClient() as client:', "
-        "or pass client="
+        "no CreditClient is open: open one first, as in 'async with CreditClient() as client:', or "
+        "in synchronous code 'with SyncCreditClient() as client:'; or pass client="
     )
+
+
+def _nearest() -> "CreditClient":
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return _open_clients[-1]
+    here = (client for client in reversed(_open_clients) if client.loop is loop)
+    return next(here, _open_clients[-1])
 
 
 def set_client(client: "CreditClient") -> "Token[CreditClient | None]":

@@ -1,12 +1,12 @@
 """Letting what must finish finish, whoever cancels the task that waits for it."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import anyio
 
-from aiocredits.errors import StorageUnavailableError
+from aiocredits.errors import CreditError, StorageUnavailableError
 
 T = TypeVar("T")
 
@@ -40,3 +40,28 @@ async def finish(work: Coroutine[Any, Any, T], *, deadline: float = DEADLINE) ->
             "hold that it does not settle ends by its timeout"
         )
     return task.result()
+
+
+async def claim(
+    take: Coroutine[Any, Any, T], give_back: Callable[[T], Coroutine[Any, Any, object]]
+) -> T:
+    """Return what `take` returns. Cancelled meanwhile, let it end and give back what it took.
+
+    A plain await would leave it open whether a charge that was under way has happened.
+    """
+    task = asyncio.get_running_loop().create_task(take)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await finish(_undo(task, give_back))
+        raise
+
+
+async def _undo(
+    task: asyncio.Task[T], give_back: Callable[[T], Coroutine[Any, Any, object]]
+) -> None:
+    try:
+        taken = await task
+    except (CreditError, asyncio.CancelledError):
+        return
+    await give_back(taken)

@@ -45,6 +45,8 @@ class CreditHold:
         self._id: str | None = hold.id if hold else None
         self._held: Micros = hold.held_micros if hold else 0
         self._expires_at: datetime | None = hold.expires_at if hold else None
+        self.placed: Receipt | None = None
+        """What placed the hold, if that was done here."""
         self.receipt: Receipt | None = None
         """What ended the hold, once something has."""
 
@@ -59,6 +61,21 @@ class CreditHold:
     def credits(self) -> Decimal:
         """What is still reserved."""
         return to_credits(self._held)
+
+    @property
+    def held_micros(self) -> Micros:
+        """What is still reserved, in micro-credits."""
+        return self._held
+
+    @property
+    def used_micros(self) -> Micros | None:
+        """What `use` was told so far, in micro-credits; None if it was told nothing."""
+        return self._used
+
+    @property
+    def settled(self) -> bool:
+        """Whether the hold has been captured or released here."""
+        return self._settled
 
     @property
     def expires_at(self) -> datetime | None:
@@ -82,15 +99,12 @@ class CreditHold:
         self, credits: Amount | None = None, *, final: bool = True, if_over: IfOver | None = None
     ) -> Receipt:
         """Charge now; unless ``final=False``, that ends the hold."""
-        return await self._capture(
-            None if credits is None else to_micros(credits), final=final, if_over=if_over
-        )
+        micros = None if credits is None else to_micros(credits)
+        return await finish(self.capture_now(micros, final=final, if_over=if_over))
 
     async def release(self) -> Receipt:
         """Free what is still reserved; that ends the hold."""
-        receipt = await finish(self._client.release_hold(self.id))
-        self._end(receipt)
-        return receipt
+        return await finish(self.release_now())
 
     async def extend(
         self,
@@ -111,7 +125,7 @@ class CreditHold:
                 raise UsageError(f"hold {self._id!r} was placed before: call client.hold() again")
             command = self._place()
             try:
-                await finish(self._place_now(command))
+                await finish(self._submit(command))
             except BaseException:
                 await self._release_if_placed()
                 raise
@@ -129,7 +143,7 @@ class CreditHold:
         keep = error is None or self._on_error == "capture"
         if keep and self._used != 0 and (error is None or self._used):
             try:
-                await self._capture(self._used)
+                await finish(self.capture_now(self._used))
             except RefusalError:
                 await self.release()
                 if error is None:
@@ -137,32 +151,47 @@ class CreditHold:
         else:
             await self.release()
 
-    async def _place_now(self, command: PlaceHold) -> None:
-        receipt = await self._client.submit(command)
-        self._id = receipt.id
-        self._held = receipt.amount_micros
-        self._expires_at = receipt.expires_at
+    # For those who shield by themselves
 
-    async def _release_if_placed(self) -> None:
-        """Leave no hold behind if the cancellation came after it was placed."""
-        if self._id is not None:
-            await finish(self._client.release_hold(self._id))
+    async def place_now(self) -> Receipt:
+        """Place the hold; a cancellation leaves it open whether that has happened."""
+        if self._place is None:
+            raise UsageError("a hold that is resumed was placed before")
+        return await self._submit(self._place())
 
-    async def _capture(
+    async def capture_now(
         self, micros: Micros | None, *, final: bool = True, if_over: IfOver | None = None
     ) -> Receipt:
-        receipt = await finish(
-            self._client.capture_hold(
-                self.id,
-                None if micros is None else to_credits(micros),
-                final=final,
-                if_over=if_over or self._if_over,
-            )
+        """Capture; a cancellation leaves it open whether that has happened."""
+        receipt = await self._client.capture_hold(
+            self.id,
+            None if micros is None else to_credits(micros),
+            final=final,
+            if_over=if_over or self._if_over,
         )
         self._held -= min(self._held, receipt.amount_micros)
         if final or not self._held:
             self._end(receipt)
         return receipt
+
+    async def release_now(self) -> Receipt:
+        """Release; a cancellation leaves it open whether that has happened."""
+        receipt = await self._client.release_hold(self.id)
+        self._end(receipt)
+        return receipt
+
+    async def _submit(self, command: PlaceHold) -> Receipt:
+        receipt = await self._client.submit(command)
+        self.placed = receipt
+        self._id = receipt.id
+        self._held = receipt.amount_micros
+        self._expires_at = receipt.expires_at
+        return receipt
+
+    async def _release_if_placed(self) -> None:
+        """Leave no hold behind if the cancellation came after it was placed."""
+        if self._id is not None:
+            await finish(self._client.release_hold(self._id))
 
     def _end(self, receipt: Receipt) -> None:
         self._settled = True

@@ -1,0 +1,131 @@
+"""A decoration: one function, and what its calls cost."""
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar, cast
+
+from aiocredits._decorators.charge import Charge
+from aiocredits._decorators.checked import Checked
+from aiocredits._decorators.consumed import Consumed
+from aiocredits._decorators.held import Held
+from aiocredits._decorators.options import Options
+from aiocredits._decorators.parameters import CREDIT_INFO, Args, Kwargs, Parameters
+from aiocredits._decorators.prices import PriceOfCall, pricing_of
+from aiocredits._decorators.shapes import (
+    AnyFunction,
+    drive_coroutine,
+    drive_function,
+    require_function,
+    shape_of,
+)
+from aiocredits._decorators.stream import Streamed
+from aiocredits._decorators.streams import drive_async_generator, drive_generator
+from aiocredits._decorators.terms import CreditInfo, Terms
+from aiocredits.errors import ConfigurationError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+DRIVERS = {
+    "coroutine": drive_coroutine,
+    "function": drive_function,
+    "generator": drive_generator,
+    "async generator": drive_async_generator,
+}
+
+
+class Decoration:
+    """Makes the charge of each call; the same for all shapes."""
+
+    def __init__(
+        self,
+        function: AnyFunction,
+        price: PriceOfCall,
+        service: str | None,
+        options: Options,
+        *,
+        aware: bool = False,
+        check_only: bool = False,
+    ) -> None:
+        self._shape = shape_of(function)
+        self._parameters = Parameters(function, hidden=CREDIT_INFO if aware else None)
+        self._check_only = check_only
+        self._pricing = pricing_of(
+            price,
+            self._parameters,
+            estimate=options.estimate,
+            limit=options.limit,
+            usage=options.usage,
+        )
+        if check_only and self._pricing.depends_on_result:
+            raise ConfigurationError(
+                "require_credits() looks before the work: the price cannot depend on the result"
+            )
+        self._terms = Terms(self._parameters, self._pricing, service, options)
+        self.aware = self._parameters.hidden_at is not None
+
+    def open(self, args: Args, kwargs: Kwargs) -> Charge:
+        """Return the charge of one call, or raise what is wrong with the call."""
+        self._parameters.check(args, kwargs)
+        payer = self._terms.payer(args, kwargs)
+        estimate = self._pricing.estimate(args, kwargs)
+        if self._check_only:
+            return Checked(self._terms, payer, estimate)
+        if self._pricing.depends_on_result:
+            return Held(self._terms, payer, estimate, self._pricing.meter(args, kwargs))
+        return Consumed(self._terms, payer, estimate)
+
+    def open_stream(self, args: Args, kwargs: Kwargs) -> Streamed | Checked:
+        """Return the charge of one stream."""
+        self._parameters.check(args, kwargs)
+        payer = self._terms.payer(args, kwargs)
+        estimate = self._pricing.estimate(args, kwargs)
+        if self._check_only:
+            return Checked(self._terms, payer, estimate)
+        return Streamed(self._terms, payer, estimate, self._pricing.meter(args, kwargs))
+
+    def tell(
+        self, info: CreditInfo, args: Args, kwargs: dict[str, object]
+    ) -> tuple[Args, dict[str, object]]:
+        """Return the arguments with `credit_info` among them, unless the caller passed one."""
+        index = self._parameters.hidden_at
+        if CREDIT_INFO in kwargs or index is None:
+            return args, kwargs
+        if len(args) > index:
+            return (*args[:index], dict(info), *args[index:]), kwargs
+        return args, {**kwargs, CREDIT_INFO: dict(info)}
+
+    def decorate(self, function: AnyFunction) -> AnyFunction:
+        """Return `function` with the charge around it."""
+        decorated = DRIVERS[self._shape](function, self)
+        if self.aware:
+            # What the decorator fills in is nobody else's to fill in: not FastAPI's either.
+            decorated.__signature__ = self._parameters.signature  # type: ignore[attr-defined]
+            decorated.__annotations__ = {
+                name: kind
+                for name, kind in decorated.__annotations__.items()
+                if name != CREDIT_INFO
+            }
+        return decorated
+
+
+def decorator(
+    price: PriceOfCall,
+    service: str | None,
+    options: Options,
+    *,
+    aware: bool = False,
+    check_only: bool = False,
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Return a decorator that charges `price`."""
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        if isinstance(function, staticmethod | classmethod):
+            inner = decorate(function.__func__)
+            return cast("Callable[P, T]", type(function)(inner))
+        require_function(function)
+        decoration = Decoration(
+            function, price, service, options, aware=aware, check_only=check_only
+        )
+        return cast("Callable[P, T]", decoration.decorate(function))
+
+    return decorate

@@ -1,0 +1,128 @@
+"""Generators and async generators: the drivers that charge for a stream.
+
+The hold is placed at the first iteration, so that a stream which nobody reads costs nothing, and
+what is inside is made after it. The stream is settled where it ends: at its last item, where it
+raises, where its reader leaves it, or where it is collected.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from functools import partial, wraps
+from typing import TypeVar
+
+from aiocredits._bridge import run, run_or_post
+from aiocredits._decorators.current import holding
+from aiocredits._decorators.shapes import AnyFunction, Plan
+from aiocredits._holding import CreditHold
+
+T = TypeVar("T")
+
+
+def drive_async_generator(
+    function: Callable[..., AsyncGenerator[object, object]], plan: Plan
+) -> AnyFunction:
+    """Charge for an async generator."""
+
+    @wraps(function)
+    async def stream(*args: object, **kwargs: object) -> AsyncGenerator[object, object]:
+        charge = plan.open_stream(args, kwargs)
+        await charge.begin()
+        inner: AsyncGenerator[object, object] | None = None
+        try:
+            if plan.aware:
+                args, kwargs = plan.tell(await charge.info(), args, kwargs)
+            inner = function(*args, **kwargs)
+            step: Awaitable[object] = inner.asend(None)
+            while True:
+                try:
+                    item = await _awaited(charge.hold, step)
+                except StopAsyncIteration:
+                    break
+                if not (charge.deliver(item) or await charge.cover()):
+                    await _awaited(charge.hold, inner.aclose())
+                    break
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    raise
+                except BaseException as thrown:  # noqa: BLE001 - it is the inner one's to handle
+                    step = inner.athrow(thrown)
+                else:
+                    step = inner.asend(sent)
+        except BaseException as error:
+            try:
+                if inner is not None:
+                    await _awaited(charge.hold, inner.aclose())
+            finally:
+                await charge.leave(error)
+            raise
+        await charge.complete()
+
+    return stream
+
+
+def drive_generator(
+    function: Callable[..., Generator[object, object, object]], plan: Plan
+) -> AnyFunction:
+    """Charge for a generator, which is read in threads other than that of the client's loop."""
+
+    @wraps(function)
+    def stream(*args: object, **kwargs: object) -> Generator[object, object, object]:
+        charge = plan.open_stream(args, kwargs)
+        client = charge.client
+        run(client, charge.begin)
+        inner: Generator[object, object, object] | None = None
+        result: object = None
+        try:
+            if plan.aware:
+                args, kwargs = plan.tell(run(client, charge.info), args, kwargs)
+            inner = function(*args, **kwargs)
+            step: Callable[[], object] = partial(inner.send, None)
+            while True:
+                try:
+                    item = _called(charge.hold, step)
+                except StopIteration as stop:
+                    result = stop.value
+                    break
+                if not (charge.deliver(item) or run(client, charge.cover)):
+                    _called(charge.hold, inner.close)
+                    break
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    raise
+                except BaseException as thrown:  # noqa: BLE001 - it is the inner one's to handle
+                    step = partial(inner.throw, thrown)
+                else:
+                    step = partial(inner.send, sent)
+        except BaseException as failure:
+            error = failure
+            try:
+                if inner is not None:
+                    _called(charge.hold, inner.close)
+            finally:
+                run_or_post(client, lambda: charge.leave(error))
+            raise
+        run(client, charge.complete)
+        return result
+
+    return stream
+
+
+# The hold is current while the function runs, and no longer: a generator runs in the context of
+# whoever reads it, so what it left there would be the reader's.
+
+
+async def _awaited(hold: CreditHold | None, step: Awaitable[T]) -> T:
+    token = holding.set(hold)
+    try:
+        return await step
+    finally:
+        holding.reset(token)
+
+
+def _called(hold: CreditHold | None, step: Callable[[], T]) -> T:
+    token = holding.set(hold)
+    try:
+        return step()
+    finally:
+        holding.reset(token)
