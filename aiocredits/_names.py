@@ -94,7 +94,20 @@ def check_key(key: str) -> str:
             f"idempotency_key {key!r}: keys that begin with '~' are the library's own; begin "
             "yours with anything else"
         )
+    if key.startswith("~"):
+        return _KnownKey(key)
     return _checked("idempotency_key", key)
+
+
+class _KnownKey(str):
+    """A key that the library made up and somebody has used before: it may have been written."""
+
+    __slots__ = ()
+
+
+def is_new_key(key: str) -> bool:
+    """Tell whether `key` was made up for this call, so that nothing can have been written yet."""
+    return key.startswith("~") and not isinstance(key, _KnownKey)
 
 
 def new_key() -> str:

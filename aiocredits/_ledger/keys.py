@@ -1,5 +1,6 @@
 """Keys: the same call again gives the same answer again."""
 
+import json
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
@@ -12,10 +13,11 @@ from aiocredits.errors import IdempotencyConflictError
 from aiocredits.types import JsonScalar
 
 # What does not move credits may differ when a call is repeated.
-_IGNORED = frozenset({"account", "key", "description", "metadata", "burn_order", "only_from"})
+_IGNORED = frozenset({"account", "key", "description", "metadata", "burn_order"})
 
 _PUBLIC_NAMES = {
     "amount_micros": "credits",
+    "only_from": "verb",  # what tells unfreezing from reopening
     "overdraft_limit_micros": "overdraft_limit",
     "target": "to_user_id",
 }
@@ -35,22 +37,23 @@ def terms_of(command: Single) -> Terms | None:
 
 def require_same(entry: Entry, command: Single) -> None:
     """Refuse if the entry that has the command's key was written for something else."""
+    fields = _differences(entry, command)
+    if fields:
+        raise _conflict(entry, fields)
+
+
+def _differences(entry: Entry, command: Single) -> list[str]:
     terms = terms_of(command)
     if entry.terms is None or terms is None:
-        return
-    fields = sorted(
-        field
-        for field in entry.terms.keys() | terms.keys()
-        if entry.terms.get(field) != terms.get(field)
-    )
-    if fields:
-        user_id, unit = split_account(command.account)
-        raise IdempotencyConflictError(
-            user_id=user_id,
-            unit=unit,
-            key=command.key,
-            fields=[_PUBLIC_NAMES.get(field, field) for field in fields],
-        )
+        return []
+    fields = entry.terms.keys() | terms.keys()
+    different = {field for field in fields if entry.terms.get(field) != terms.get(field)}
+    return sorted({_PUBLIC_NAMES.get(field, field) for field in different})
+
+
+def _conflict(entry: Entry, fields: list[str]) -> IdempotencyConflictError:
+    user_id, unit = split_account(entry.account)
+    return IdempotencyConflictError(user_id=user_id, unit=unit, key=entry.key or "", fields=fields)
 
 
 def receipt_of(entry: Entry, *, replayed: bool = False) -> Receipt:
@@ -145,6 +148,6 @@ def _scalar(value: object) -> JsonScalar:
         case Decimal():
             return str(value)
         case frozenset():
-            return ",".join(sorted(cast("frozenset[str]", value)))
+            return json.dumps(sorted(cast("frozenset[str]", value)))
         case _:
             raise TypeError(f"{value!r} cannot be compared with what is kept")

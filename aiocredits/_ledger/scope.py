@@ -18,14 +18,15 @@ from aiocredits._commands import (
     singles,
 )
 from aiocredits._ledger.state import KeyOf, NumberOf, Scope
-from aiocredits._names import is_own_key
+from aiocredits._names import is_new_key
 
 
 def scope_of(commands: Sequence[Command], *, every_key: bool = False) -> Scope:
     """Return what the commands touch.
 
-    Keys that the library made up are new unless a write is repeated, so they are not looked up at
-    first: a storage whose unique index meets one decides again, with `every_key`.
+    A key that the library made up is new unless a write is repeated, so it is not looked up at
+    first: a storage that repeats a write, or whose unique index meets such a key, decides with
+    `every_key`. What a caller repeats, after an `OutcomeUnknownError`, is always looked up.
     """
     accounts: set[str] = set()
     keys: set[KeyOf] = set()
@@ -36,7 +37,7 @@ def scope_of(commands: Sequence[Command], *, every_key: bool = False) -> Scope:
     for command in singles(commands):
         account = command.account
         accounts.add(account)
-        if every_key or not is_own_key(command.key):
+        if every_key or not is_new_key(command.key):
             keys.add((account, command.key))
         match command:
             case Consume():
