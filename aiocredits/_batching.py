@@ -2,20 +2,31 @@
 
 No timer, so a lone caller never waits for company; no background task, only one that exists while
 there is something to write and ends by itself.
+
+A storage that can write several batches at once says so by an attribute ``lanes``. Each account
+has its lane, so that its commands keep their order; a command over several accounts goes with the
+first of them, and the locks of the storage keep it apart from the others.
 """
 
 import asyncio
 import copy
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
-from aiocredits._commands import Command, Outcome
+from aiocredits._commands import Command, Linked, Outcome, singles
 from aiocredits.errors import ContentionError, OutcomeUnknownError, StorageUnavailableError
 from aiocredits.storages.base import Storage
 from aiocredits.types import Clock
 
 MAX_BATCH = 512
+
+MAX_WAITING = 10_000
+"""How many commands may wait in a lane; whoever comes then waits until there is room."""
+
+PATIENCE = 30.0
+"""Seconds after which a command that no batch has taken up is given back."""
 
 # Failures that one command after the other would only meet again.
 _OF_THE_DATABASE = (ContentionError, StorageUnavailableError, OutcomeUnknownError)
@@ -24,26 +35,66 @@ _OF_THE_DATABASE = (ContentionError, StorageUnavailableError, OutcomeUnknownErro
 class _Waiter(NamedTuple):
     command: Command
     future: asyncio.Future[Outcome]
+    since: float
 
 
 class GroupCommit:
     """The one way to the storage's write door."""
 
-    def __init__(self, storage: Storage, clock: Clock, *, max_batch: int = MAX_BATCH) -> None:
-        self._storage = storage
-        self._clock = clock
-        self._max_batch = max_batch
-        self._waiting: deque[_Waiter] = deque()
-        self._writing: asyncio.Task[None] | None = None
+    def __init__(
+        self,
+        storage: Storage,
+        clock: Clock,
+        *,
+        max_batch: int = MAX_BATCH,
+        max_waiting: int = MAX_WAITING,
+        patience: float = PATIENCE,
+    ) -> None:
+        lanes = getattr(storage, "lanes", 1)
+        self._lanes = [
+            _Lane(storage, clock, max_batch, max_waiting, patience) for _ in range(lanes)
+        ]
 
     async def submit(self, command: Command) -> Outcome:
         """Return the outcome of `command`, whatever its neighbours' are.
 
         Cancelled before its batch has begun, the command is withdrawn. After that it happens all
-        the same, and its key makes a retry harmless.
+        the same, and its key makes a retry harmless. Raises `ContentionError` if no batch could
+        take it up in time; then nothing was written.
         """
+        lanes = self._lanes
+        if len(lanes) == 1:
+            return await lanes[0].submit(command)
+        first = command.commands[0] if isinstance(command, Linked) else command
+        return await lanes[hash(first.account) % len(lanes)].submit(command)
+
+    async def drain(self) -> None:
+        """Wait until everything that was submitted is written."""
+        for lane in self._lanes:
+            await lane.drain()
+
+
+class _Lane:
+    """Batches, one after the other."""
+
+    def __init__(
+        self, storage: Storage, clock: Clock, max_batch: int, max_waiting: int, patience: float
+    ) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._max_batch = max_batch
+        self._max_waiting = max_waiting
+        self._patience = patience
+        self._waiting: deque[_Waiter] = deque()
+        self._outside: deque[asyncio.Future[None]] = deque()
+        self._writing: asyncio.Task[None] | None = None
+
+    async def submit(self, command: Command) -> Outcome:
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(command, loop.create_future())
+        since = loop.time()
+        if len(self._waiting) >= self._max_waiting:
+            await self._room(since)
+        waiter = _Waiter(command, loop.create_future(), since)
         self._waiting.append(waiter)
         if self._writing is None:
             # A task of its own, so that no caller's cancellation reaches a batch of many callers.
@@ -51,9 +102,28 @@ class GroupCommit:
         return await waiter.future
 
     async def drain(self) -> None:
-        """Wait until everything that was submitted is written."""
-        while self._writing is not None:
-            await asyncio.wait({self._writing})
+        while self._writing is not None or self._outside:
+            if self._writing is None:
+                await asyncio.sleep(0)  # who was let in has not been on turn yet
+            else:
+                await asyncio.wait({self._writing})
+
+    async def _room(self, since: float) -> None:
+        """Wait until fewer commands wait, or raise `ContentionError`."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(since + self._patience):
+                while len(self._waiting) >= self._max_waiting:
+                    turn = loop.create_future()
+                    self._outside.append(turn)
+                    try:
+                        await turn
+                    except asyncio.CancelledError:
+                        with suppress(ValueError):
+                            self._outside.remove(turn)
+                        raise
+        except TimeoutError as error:
+            raise self._too_late() from error
 
     async def _write_all(self) -> None:
         try:
@@ -75,17 +145,31 @@ class GroupCommit:
 
     def _next_batch(self) -> list[_Waiter]:
         batch: list[_Waiter] = []
+        too_old = asyncio.get_running_loop().time() - self._patience
         while self._waiting and len(batch) < self._max_batch:
             waiter = self._waiting.popleft()
-            if not waiter.future.done():
+            if waiter.future.done():
+                continue
+            if waiter.since < too_old:
+                waiter.future.set_exception(self._too_late())
+            else:
                 batch.append(waiter)
+        self._let_in()
         return batch
+
+    def _let_in(self) -> None:
+        room = self._max_waiting - len(self._waiting)
+        while self._outside and room > 0:
+            turn = self._outside.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                room -= 1
 
     async def _write(self, batch: Sequence[_Waiter]) -> None:
         commands = [waiter.command for waiter in batch]
         try:
             outcomes = await self._storage.apply(commands, at=self._clock())
-        except Exception as error:  # noqa: BLE001 - whatever it is, each caller has to be told
+        except Exception as error:  # noqa: BLE001 - whoever asked is told
             if len(batch) == 1 or isinstance(error, _OF_THE_DATABASE):
                 _fail(batch, error)
                 return
@@ -97,6 +181,12 @@ class GroupCommit:
             if not waiter.future.done():
                 waiter.future.set_result(outcome)
 
+    def _too_late(self) -> ContentionError:
+        return ContentionError(
+            f"{len(self._waiting)} commands wait to be written and this one was not on turn within "
+            f"{self._patience:g} seconds; nothing of it was written: slow down, or try again"
+        )
+
 
 def _fail(batch: Sequence[_Waiter], error: Exception) -> None:
     for waiter in batch:
@@ -104,4 +194,6 @@ def _fail(batch: Sequence[_Waiter], error: Exception) -> None:
             # One each: a traceback grows with every raise.
             own = copy.copy(error) if len(batch) > 1 else error
             own.__cause__ = error.__cause__
+            if isinstance(own, OutcomeUnknownError):
+                own.key = next(singles([waiter.command])).key
             waiter.future.set_exception(own)

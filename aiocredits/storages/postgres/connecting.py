@@ -36,6 +36,10 @@ async def acquired(pool: "Pool[Any]") -> AsyncIterator["PoolConnectionProxy[Any]
         await pool.release(connection)
 
 
+# Planning a batch takes longer than writing it, and the best plan is the same for every batch.
+_SESSION = {"plan_cache_mode": "force_generic_plan"}
+
+
 async def create_pool(dsn: str | None, settings: Settings) -> "Pool[Any]":
     """Return an open pool of our own."""
     return await asyncpg.create_pool(
@@ -48,6 +52,7 @@ async def create_pool(dsn: str | None, settings: Settings) -> "Pool[Any]":
         max_cached_statement_lifetime=60,
         # A pooler in transaction mode gives every statement another session.
         statement_cache_size=0 if settings.pgbouncer else 100,
+        server_settings=None if settings.pgbouncer else _SESSION,
     )
 
 

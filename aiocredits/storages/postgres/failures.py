@@ -1,7 +1,8 @@
 """What the driver's exceptions mean to the one who asked."""
 
 import asyncio
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import asyncpg
@@ -27,10 +28,12 @@ from asyncpg.exceptions import (
     UndefinedTableError,
 )
 
+from aiocredits._commands import Command, Refused, singles
 from aiocredits.errors import (
     ConfigurationError,
     ContentionError,
     CreditError,
+    OutcomeUnknownError,
     SchemaOutdatedError,
     StorageError,
     StorageUnavailableError,
@@ -111,3 +114,15 @@ def translating() -> Iterator[None]:
         if told is error:
             raise
         raise told from error
+
+
+def refused_each(error: StorageError, commands: Sequence[Command]) -> list[Refused]:
+    """Return the error for each of the commands, who will raise it apart from each other."""
+    refused = []
+    for command in commands:
+        own = copy.copy(error)
+        own.__cause__ = error.__cause__
+        if isinstance(own, OutcomeUnknownError):
+            own.key = next(singles([command])).key
+        refused.append(Refused(own))
+    return refused

@@ -28,15 +28,16 @@ class LockedBatch:
         at: datetime,
         *,
         every_key: bool = False,
+        lost: bool = False,
     ) -> None:
         self._pool = pool
         self._sql = sql
         self._commands = commands
         self._at = at
         self._every_key = every_key
-        self._connected = every_key
-        # Whether something was sent whose fate is unknown: with `every_key`, by somebody before us.
-        self._sent = every_key
+        self._connected = lost
+        # Whether something was sent whose fate is unknown: if `lost`, by somebody before us.
+        self._sent = lost
         self._loaded = False
 
     async def run(self, deadline: float) -> Decision:

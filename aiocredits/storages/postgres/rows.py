@@ -19,17 +19,17 @@ from aiocredits.storages._codec import (
     load_slices,
 )
 
-Columns: TypeAlias = list[Sequence[Any]]
-"""One array for each column: they have many types."""
+Columns: TypeAlias = list[Sequence[str | bool | None] | str | None]
+"""One argument for each column: texts as an array, numbers as the text of an array."""
 
 _MICROSECOND = timedelta(microseconds=1)
 
 
 # A batch writes one instant many times.
 @lru_cache(maxsize=4096)
-def to_micros(instant: datetime) -> int:
-    """Return microseconds since 1970."""
-    return (instant - EPOCH) // _MICROSECOND
+def to_micros(instant: datetime) -> str:
+    """Return microseconds since 1970, as text."""
+    return str((instant - EPOCH) // _MICROSECOND)
 
 
 def load_account(row: Record) -> Account:
@@ -83,85 +83,161 @@ def load_usage(row: Record) -> Usage:
 
 
 def account_columns(accounts: Iterable[Account]) -> Columns:
-    """Return the columns of ``accounts``, instants as microseconds."""
-    columns = _columns(accounts, 10)
-    columns[2] = _instants(columns[2])
-    columns[9] = _instants(columns[9])
-    return columns
+    """Return the columns of ``accounts``."""
+    c = _columns(accounts, 10)
+    return [
+        c[0],
+        array_of(c[1]),
+        _instants(c[2]),
+        *map(array_of, c[3:7]),
+        *c[7:9],
+        _instants(c[9]),
+    ]
 
 
 def grant_columns(grants: Iterable[Grant]) -> Columns:
     """Return the columns of new ``grants``."""
-    columns = _columns(grants, 16)
-    columns[9] = [None if cost is None else str(cost) for cost in columns[9]]
-    columns[10] = [dump_scope(scope) for scope in columns[10]]
-    columns[11] = _instants(columns[11])
-    columns[12] = _instants(columns[12])
-    columns[15] = _mappings(columns[15])
-    return columns
+    c = _columns(grants, 16)
+    return [
+        c[0],
+        array_of(c[1]),
+        c[2],
+        *map(array_of, c[3:8]),
+        c[8],
+        [None if cost is None else str(cost) for cost in c[9]],
+        [dump_scope(scope) for scope in c[10]],
+        _instants(c[11]),
+        _instants(c[12]),
+        *c[13:15],
+        _mappings(c[15]),
+    ]
 
 
 def grant_change_columns(grants: Iterable[Grant]) -> Columns:
     """Return what may change of ``grants``, after account and number."""
-    columns = _columns(grants, 16)
-    return [*columns[:3], *columns[4:7], _instants(columns[11]), _instants(columns[12])]
+    c = _columns(grants, 16)
+    return [
+        c[0],
+        array_of(c[1]),
+        c[2],
+        *map(array_of, c[4:7]),
+        _instants(c[11]),
+        _instants(c[12]),
+    ]
 
 
 def hold_columns(holds: Iterable[Hold]) -> Columns:
     """Return the columns of new ``holds``."""
-    columns = _columns(holds, 12)
-    columns[5] = _slices(columns[5])
-    columns[6] = _instants(columns[6])
-    columns[7] = _instants(columns[7])
-    columns[11] = _mappings(columns[11])
-    return columns
+    c = _columns(holds, 12)
+    return [
+        c[0],
+        array_of(c[1]),
+        c[2],
+        array_of(c[3]),
+        array_of(c[4]),
+        _slices(c[5]),
+        _instants(c[6]),
+        _instants(c[7]),
+        *map(_texts, c[8:10]),
+        c[10],
+        _mappings(c[11]),
+    ]
 
 
 def hold_change_columns(holds: Iterable[Hold]) -> Columns:
     """Return what may change of ``holds``, after account and number."""
-    columns = _columns(holds, 12)
-    return [*columns[:5], _slices(columns[5]), _instants(columns[7])]
+    c = _columns(holds, 12)
+    return [
+        c[0],
+        array_of(c[1]),
+        c[2],
+        array_of(c[3]),
+        array_of(c[4]),
+        _slices(c[5]),
+        _instants(c[7]),
+    ]
 
 
 def charge_columns(charges: Iterable[Charge]) -> Columns:
     """Return the columns of ``charges``."""
-    columns = _columns(charges, 8)
-    columns[3] = _instants(columns[3])
-    columns[5] = _slices(columns[5])
-    return columns
+    c = _columns(charges, 8)
+    return [
+        c[0],
+        array_of(c[1]),
+        array_of(c[2]),
+        _instants(c[3]),
+        _texts(c[4]),
+        _slices(c[5]),
+        array_of(c[6]),
+        array_of(c[7]),
+    ]
 
 
 def entry_columns(entries: Iterable[Entry]) -> Columns:
     """Return the columns of ``entries``."""
-    columns = _columns(entries, 17)
-    columns[3] = _instants(columns[3])
-    columns[8] = _slices(columns[8])
-    columns[13] = _mappings(columns[13])
-    columns[15] = _mappings(columns[15])
-    columns[16] = _mappings(columns[16])
-    return columns
+    c = _columns(entries, 17)
+    return [
+        c[0],
+        array_of(c[1]),
+        c[2],
+        _instants(c[3]),
+        *map(array_of, c[4:8]),
+        _slices(c[8]),
+        _numbers_or_none(c[9]),
+        *map(_texts, c[10:12]),
+        c[12],
+        _mappings(c[13]),
+        _texts(c[14]),
+        _mappings(c[15]),
+        _mappings(c[16]),
+    ]
 
 
 def usage_columns(usage: Iterable[Usage]) -> Columns:
     """Return the columns of ``usage``."""
-    columns = _columns(usage, 5)
-    columns[2] = [service or "" for service in columns[2]]
-    columns[3] = ["" if cost is None else str(cost) for cost in columns[3]]
-    return columns
+    c = _columns(usage, 5)
+    return [
+        c[0],
+        _array([day.isoformat() for day in c[1]]),
+        [service or "" for service in c[2]],
+        ["" if cost is None else str(cost) for cost in c[3]],
+        array_of(c[4]),
+    ]
 
 
-def _columns(rows: Iterable[tuple[object, ...]], width: int) -> Columns:
+def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[Sequence[Any]]:
     # Named tuples turn into columns in one call.
     return list(zip(*rows, strict=True)) or [()] * width
 
 
-def _instants(instants: Iterable[datetime | None]) -> list[int | None]:
-    return [None if instant is None else to_micros(instant) for instant in instants]
+def _array(texts: Iterable[str]) -> str:
+    return "{" + ",".join(texts) + "}"
+
+
+def array_of(numbers: Iterable[int]) -> str:
+    """Return the text of an array."""
+    return _array(map(str, numbers))
+
+
+def _numbers_or_none(numbers: Sequence[int | None]) -> str | None:
+    if not any(numbers):  # nothing is numbered 0
+        return None
+    return _array(["NULL" if number is None else str(number) for number in numbers])
+
+
+def _instants(instants: Sequence[datetime | None]) -> str | None:
+    return _array(["NULL" if instant is None else to_micros(instant) for instant in instants])
+
+
+def _texts(texts: Sequence[str | None]) -> Sequence[str | None] | None:
+    return texts if any(texts) else None
 
 
 def _slices(slices: Iterable[Any]) -> list[str]:
     return [dump_slices(parts) for parts in slices]
 
 
-def _mappings(mappings: Iterable[Any]) -> list[str | None]:
+def _mappings(mappings: Sequence[Any]) -> list[str | None] | None:
+    if not any(mappings):
+        return None
     return [dump_mapping(mapping) if mapping else None for mapping in mappings]

@@ -1,11 +1,16 @@
 -- Every statement that writes, by name. Rows come as one array for each column, so that each
--- statement is prepared once, whatever the size of a batch; instants come as microseconds since
--- 1970, which cost the driver a third of what timestamps do, and are converted exactly here.
+-- statement is prepared once, whatever the size of a batch. Instants are microseconds since 1970,
+-- converted exactly here; numbers come as the text of an array, which costs the driver a fraction of
+-- what an array of numbers does; and a column of NULLs alone comes as one NULL.
+--
+-- IN … IS TRUE is looked up in a hash table. A join would be planned for the two or three accounts
+-- that the planner expects, and compare every row with every account.
 
 -- One statement writes a batch. An account whose version is not the expected one is left out, and
--- with it all that belongs to it; so are accounts one of whose keys is taken. The rows are locked in
--- the order of their names before the first is changed, so that no two batches wait for each other
--- in a circle. It returns the accounts that it wrote.
+-- with it all that belongs to it; so are accounts that somebody has locked, who is about to change
+-- them, and those one of whose keys is taken. The rows are locked in the order of their names before
+-- the first is changed; so, and because it waits for none, no two batches wait for each other in a
+-- circle. It returns the accounts that it wrote.
 -- name: save
 WITH taken AS MATERIALIZED (
     SELECT e.account
@@ -16,8 +21,8 @@ locked AS MATERIALIZED (
     SELECT w.account, w.version, w.at, w.available, w.held, w.overdraft, w.overdraft_limit,
            w.status, w.time_zone, w.due_at
     FROM unnest(
-        $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-        $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::bigint[]
+        $3::text[], $4::text::bigint[], $5::text::bigint[], $6::text::bigint[], $7::text::bigint[], $8::text::bigint[],
+        $9::text::bigint[], $10::text::bigint[], $11::text[], $12::text[], $13::text::bigint[]
     ) AS w (
         account, expected, version, at, available, held, overdraft, overdraft_limit, status,
         time_zone, due_at
@@ -25,7 +30,7 @@ locked AS MATERIALIZED (
     JOIN {schema}.accounts AS a ON a.account = w.account
     WHERE a.version = w.expected AND a.account NOT IN (SELECT t.account FROM taken AS t)
     ORDER BY a.account
-    FOR UPDATE OF a
+    FOR UPDATE OF a SKIP LOCKED
 ),
 changed AS (
     UPDATE {schema}.accounts AS a
@@ -53,8 +58,8 @@ added AS (
            timestamptz 'epoch' + n.due_at / 1000000 * interval '1 s'
                + n.due_at % 1000000 * interval '1 us'
     FROM unnest(
-        $14::text[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[],
-        $20::bigint[], $21::text[], $22::text[], $23::bigint[]
+        $14::text[], $15::text::bigint[], $16::text::bigint[], $17::text::bigint[], $18::text::bigint[], $19::text::bigint[],
+        $20::text::bigint[], $21::text[], $22::text[], $23::text::bigint[]
     ) AS n (
         account, version, at, available, held, overdraft, overdraft_limit, status, time_zone, due_at
     )
@@ -79,14 +84,14 @@ new_grants AS (
                + g.expires_at % 1000000 * interval '1 us',
            g.rolled_over, g.description, g.metadata
     FROM unnest(
-        $24::text[], $25::bigint[], $26::text[], $27::bigint[], $28::bigint[], $29::bigint[],
-        $30::bigint[], $31::integer[], $32::text[], $33::text[], $34::text[], $35::bigint[],
-        $36::bigint[], $37::boolean[], $38::text[], $39::text[]
+        $24::text[], $25::text::bigint[], $26::text[], $27::text::bigint[], $28::text::bigint[], $29::text::bigint[],
+        $30::text::bigint[], $31::text::integer[], $32::text[], $33::text[], $34::text[], $35::text::bigint[],
+        $36::text::bigint[], $37::boolean[], $38::text[], $39::text[]
     ) AS g (
         account, number, state, amount, remaining, held, lapsed, priority, category, unit_cost,
         scope, effective_at, expires_at, rolled_over, description, metadata
     )
-    JOIN saved AS s ON s.account = g.account
+    WHERE (g.account IN (SELECT s.account FROM saved AS s)) IS TRUE
 ),
 grants AS (
     UPDATE {schema}.grants AS g
@@ -99,11 +104,11 @@ grants AS (
         expires_at = timestamptz 'epoch' + c.expires_at / 1000000 * interval '1 s'
             + c.expires_at % 1000000 * interval '1 us'
     FROM unnest(
-        $40::text[], $41::bigint[], $42::text[], $43::bigint[], $44::bigint[], $45::bigint[],
-        $46::bigint[], $47::bigint[]
+        $40::text[], $41::text::bigint[], $42::text[], $43::text::bigint[], $44::text::bigint[], $45::text::bigint[],
+        $46::text::bigint[], $47::text::bigint[]
     ) AS c (account, number, state, remaining, held, lapsed, effective_at, expires_at)
-    JOIN saved AS s ON s.account = c.account
-    WHERE g.account = c.account AND g.number = c.number
+    WHERE (c.account IN (SELECT s.account FROM saved AS s)) IS TRUE
+      AND g.account = c.account AND g.number = c.number
 ),
 new_holds AS (
     INSERT INTO {schema}.holds (
@@ -117,13 +122,13 @@ new_holds AS (
                + h.expires_at % 1000000 * interval '1 us',
            h.service, h.actor, h.description, h.metadata
     FROM unnest(
-        $48::text[], $49::bigint[], $50::text[], $51::bigint[], $52::bigint[], $53::text[],
-        $54::bigint[], $55::bigint[], $56::text[], $57::text[], $58::text[], $59::text[]
+        $48::text[], $49::text::bigint[], $50::text[], $51::text::bigint[], $52::text::bigint[], $53::text[],
+        $54::text::bigint[], $55::text::bigint[], $56::text[], $57::text[], $58::text[], $59::text[]
     ) AS h (
         account, number, state, amount, captured, slices, placed_at, expires_at, service, actor,
         description, metadata
     )
-    JOIN saved AS s ON s.account = h.account
+    WHERE (h.account IN (SELECT s.account FROM saved AS s)) IS TRUE
 ),
 holds AS (
     UPDATE {schema}.holds AS h
@@ -134,11 +139,11 @@ holds AS (
         expires_at = timestamptz 'epoch' + c.expires_at / 1000000 * interval '1 s'
             + c.expires_at % 1000000 * interval '1 us'
     FROM unnest(
-        $60::text[], $61::bigint[], $62::text[], $63::bigint[], $64::bigint[], $65::text[],
-        $66::bigint[]
+        $60::text[], $61::text::bigint[], $62::text[], $63::text::bigint[], $64::text::bigint[], $65::text[],
+        $66::text::bigint[]
     ) AS c (account, number, state, amount, captured, slices, expires_at)
-    JOIN saved AS s ON s.account = c.account
-    WHERE h.account = c.account AND h.number = c.number
+    WHERE (c.account IN (SELECT s.account FROM saved AS s)) IS TRUE
+      AND h.account = c.account AND h.number = c.number
 ),
 charges AS (
     INSERT INTO {schema}.charges (account, number, amount, at, service, slices, owed, refunded)
@@ -146,10 +151,10 @@ charges AS (
            timestamptz 'epoch' + c.at / 1000000 * interval '1 s' + c.at % 1000000 * interval '1 us',
            c.service, c.slices, c.owed, c.refunded
     FROM unnest(
-        $67::text[], $68::bigint[], $69::bigint[], $70::bigint[], $71::text[], $72::text[],
-        $73::bigint[], $74::bigint[]
+        $67::text[], $68::text::bigint[], $69::text::bigint[], $70::text::bigint[], $71::text[], $72::text[],
+        $73::text::bigint[], $74::text::bigint[]
     ) AS c (account, number, amount, at, service, slices, owed, refunded)
-    JOIN saved AS s ON s.account = c.account
+    WHERE (c.account IN (SELECT s.account FROM saved AS s)) IS TRUE
     ON CONFLICT (account, number) DO UPDATE
     SET slices = excluded.slices, owed = excluded.owed, refunded = excluded.refunded
 ),
@@ -163,21 +168,21 @@ entries AS (
            e.amount, e.available, e.held, e.overdraft, e.slices, e.subject, e.service, e.actor,
            e.description, e.metadata, e.key, e.terms, e.detail
     FROM unnest(
-        $75::text[], $76::bigint[], $77::text[], $78::bigint[], $79::bigint[], $80::bigint[],
-        $81::bigint[], $82::bigint[], $83::text[], $84::bigint[], $85::text[], $86::text[],
+        $75::text[], $76::text::bigint[], $77::text[], $78::text::bigint[], $79::text::bigint[], $80::text::bigint[],
+        $81::text::bigint[], $82::text::bigint[], $83::text[], $84::text::bigint[], $85::text[], $86::text[],
         $87::text[], $88::text[], $89::text[], $90::text[], $91::text[]
     ) AS e (
         account, version, kind, at, amount, available, held, overdraft, slices, subject, service,
         actor, description, metadata, key, terms, detail
     )
-    JOIN saved AS s ON s.account = e.account
+    WHERE (e.account IN (SELECT s.account FROM saved AS s)) IS TRUE
 ),
 usage AS (
     INSERT INTO {schema}.usage AS u (account, day, service, unit_cost, spent)
     SELECT d.account, d.day, d.service, d.unit_cost, d.spent
-    FROM unnest($92::text[], $93::date[], $94::text[], $95::text[], $96::bigint[])
+    FROM unnest($92::text[], $93::text::date[], $94::text[], $95::text[], $96::text::bigint[])
         AS d (account, day, service, unit_cost, spent)
-    JOIN saved AS s ON s.account = d.account
+    WHERE (d.account IN (SELECT s.account FROM saved AS s)) IS TRUE
     ON CONFLICT (account, day, service, unit_cost) DO UPDATE SET spent = u.spent + excluded.spent
 )
 SELECT s.account FROM saved AS s

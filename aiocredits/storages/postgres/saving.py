@@ -39,7 +39,7 @@ def _arguments(changes: Changes, new_keys: Collection[KeyOf]) -> rows.Columns:
         [account for account, _ in new_keys],
         [key for _, key in new_keys],
         name,
-        [before.version for before, _ in known],
+        rows.array_of(before.version for before, _ in known),
         version,
         *settings,
         *rows.account_columns(added),

@@ -10,9 +10,11 @@ from asyncpg.pool import Pool
 
 from aiocredits._commands import Command, Outcome
 from aiocredits._queries import Page, Query
-from aiocredits.errors import ConfigurationError, StorageUnavailableError
+from aiocredits.errors import ConfigurationError, StorageError, StorageUnavailableError
+from aiocredits.storages.postgres.cache import BooksCache
 from aiocredits.storages.postgres.connecting import acquired, create_pool
-from aiocredits.storages.postgres.failures import translating
+from aiocredits.storages.postgres.failures import refused_each, translating
+from aiocredits.storages.postgres.fast import FastBatch
 from aiocredits.storages.postgres.locked import LockedBatch
 from aiocredits.storages.postgres.reading import answer
 from aiocredits.storages.postgres.schema import check, migrate
@@ -61,6 +63,7 @@ class PostgresStorage:
             schema, auto_migrate, pgbouncer, lanes, pool_size, deadline
         ).checked()
         self._sql = statements(schema)
+        self._cache = BooksCache()
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -86,6 +89,7 @@ class PostgresStorage:
     async def close(self) -> None:
         """Close the pool, unless it was given, after what its connections are at."""
         pool, self._pool = self._pool, None
+        self._cache.clear()
         if pool is None or pool is self._given_pool:
             return
         with anyio.CancelScope(shield=True), translating():
@@ -112,9 +116,31 @@ class PostgresStorage:
                 await own.close()
 
     async def apply(self, commands: Sequence[Command], *, at: datetime) -> Sequence[Outcome]:
-        """Run the commands in order as one durable step and return one outcome for each."""
-        batch = LockedBatch(self._opened(), self._sql, commands, at)
-        return (await batch.run(self._settings.deadline)).outcomes
+        """Run the commands in order and return one outcome for each.
+
+        Accounts whose commands are accepted on what this process remembers are written by one
+        statement; the others by one transaction after it. If only the latter fails, its commands
+        are refused with a `StorageError`, and the outcomes of the others stand.
+        """
+        pool, deadline = self._opened(), self._settings.deadline
+        fast = FastBatch(pool, self._sql, self._cache, commands, at)
+        outcomes = dict(await fast.run(deadline / 2))
+        places = [place for place in range(len(commands)) if place not in outcomes]
+        if places:
+            others = [commands[place] for place in places]
+            locked = LockedBatch(
+                pool, self._sql, others, at, every_key=fast.every_key, lost=fast.lost
+            )
+            try:
+                decision = await locked.run(deadline)
+            except StorageError as error:
+                if not outcomes:
+                    raise
+                outcomes.update(zip(places, refused_each(error, others), strict=True))
+            else:
+                self._cache.keep(decision.books)
+                outcomes.update(zip(places, decision.outcomes, strict=True))
+        return [outcomes[place] for place in range(len(commands))]
 
     async def read(self, query: Query[Row]) -> Page[Row]:
         """Answer a query from one consistent snapshot, without waiting for writers."""
