@@ -24,7 +24,7 @@ from aiocredits._commands import (
     Single,
     Transfer,
 )
-from aiocredits._context import register, reset_client, set_client, unregister
+from aiocredits._context import abandon_all, register, reset_client, set_client, unregister
 from aiocredits._finish import finish
 from aiocredits._holding import CreditHold, OnError
 from aiocredits._ledger import BURN_ORDER
@@ -103,6 +103,9 @@ class CreditClient(CreditVerbs, ReadVerbs, CareVerbs):
 
     async def close(self) -> None:
         """Wait for what is being written and close the storage; closing twice is harmless."""
+        if self._life is _Life.OPEN:
+            # Streams that are not read any more: later nobody could charge for what they gave.
+            await finish(abandon_all(self))
         if self._life is not _Life.OPEN:
             return
         self._life = _Life.CLOSED

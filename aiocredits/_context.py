@@ -2,17 +2,27 @@
 
 import asyncio
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+from weakref import WeakKeyDictionary, WeakSet
 
 from aiocredits.errors import UsageError
 
 if TYPE_CHECKING:
     from aiocredits._client import CreditClient
 
+
+class Unsettled(Protocol):
+    """Holds credits until it is settled, and may never get to that by itself."""
+
+    async def abandon(self) -> None:
+        """Settle now."""
+
+
 _of_context: ContextVar["CreditClient | None"] = ContextVar("aiocredits_client", default=None)
 # The process default is a stack, not a context variable: what a lifespan sets is not visible in
 # the contexts of requests.
 _open_clients: list["CreditClient"] = []
+_unsettled: "WeakKeyDictionary[CreditClient, WeakSet[Unsettled]]" = WeakKeyDictionary()
 
 
 def current_client() -> "CreditClient":
@@ -58,3 +68,14 @@ def register(client: "CreditClient") -> None:
 def unregister(client: "CreditClient") -> None:
     """Forget a closed client."""
     _open_clients[:] = [other for other in _open_clients if other is not client]
+
+
+def settle_at_close(client: "CreditClient", unsettled: Unsettled) -> None:
+    """Abandon `unsettled` before the client closes, if it is still alive then."""
+    _unsettled.setdefault(client, WeakSet()).add(unsettled)
+
+
+async def abandon_all(client: "CreditClient") -> None:
+    """Abandon what would be left unsettled."""
+    for unsettled in _unsettled.pop(client, ()):
+        await unsettled.abandon()

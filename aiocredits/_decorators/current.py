@@ -1,11 +1,24 @@
-"""The hold of the call that is running."""
+"""The call that is running, and its hold."""
 
 from contextvars import ContextVar
 
+from aiocredits._decorators.charge import Charge
 from aiocredits._holding import CreditHold
 from aiocredits.errors import UsageError
 
-holding: ContextVar[CreditHold | None] = ContextVar("aiocredits_hold", default=None)
+holding: ContextVar[Charge | None] = ContextVar("aiocredits_call", default=None)
+"""The innermost decorated call that has a hold."""
+
+
+def current_charge() -> tuple[Charge, CreditHold]:
+    """Return the innermost decorated call that has a hold, and its hold."""
+    charge = holding.get()
+    if charge is None or charge.hold is None:
+        raise UsageError(
+            "nothing is held here: current_hold() is for decorated streams, for calls that are "
+            "priced by their result, and for those with estimate="
+        )
+    return charge, charge.hold
 
 
 def current_hold() -> CreditHold:
@@ -18,12 +31,7 @@ def current_hold() -> CreditHold:
             return answer.text
 
     A call has a hold if it is a stream, if its price depends on the result, or if ``estimate=``
-    says what to reserve; others are charged before they run.
+    says what to reserve; others are charged before they run. In synchronous functions it is
+    `aiocredits.sync.current_hold`.
     """
-    hold = holding.get()
-    if hold is None:
-        raise UsageError(
-            "nothing is held here: current_hold() is for decorated streams, for calls that are "
-            "priced by their result, and for those with estimate="
-        )
-    return hold
+    return current_charge()[1]

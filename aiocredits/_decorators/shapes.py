@@ -73,7 +73,7 @@ def drive_coroutine(function: Callable[..., Awaitable[object]], plan: Plan) -> A
     async def call(*args: object, **kwargs: object) -> object:
         charge = plan.open(args, kwargs)
         await charge.begin()
-        token = holding.set(charge.hold) if charge.hold else None
+        token = holding.set(charge) if charge.hold else None
         try:
             if plan.aware:
                 args, kwargs = plan.tell(await charge.info(), args, kwargs)
@@ -98,7 +98,7 @@ def drive_function(function: AnyFunction, plan: Plan) -> AnyFunction:
     def call(*args: object, **kwargs: object) -> object:
         charge = plan.open(args, kwargs)
         run(charge.client, charge.begin)
-        token = holding.set(charge.hold) if charge.hold else None
+        token = holding.set(charge) if charge.hold else None
         try:
             if plan.aware:
                 args, kwargs = plan.tell(run(charge.client, charge.info), args, kwargs)

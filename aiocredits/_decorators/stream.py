@@ -4,13 +4,14 @@ import asyncio
 from time import monotonic
 
 from aiocredits._amounts import Micros, to_credits
+from aiocredits._context import settle_at_close
 from aiocredits._decorators.charge import judge
 from aiocredits._decorators.held import Held
 from aiocredits._decorators.prices import Meter
 from aiocredits._decorators.terms import Payer, Terms
 from aiocredits._finish import finish
 from aiocredits._holding import CreditHold
-from aiocredits.errors import InsufficientCreditsError, RefusalError
+from aiocredits.errors import InsufficientCreditsError, RefusalError, UsageError
 
 
 class Streamed(Held):
@@ -23,18 +24,30 @@ class Streamed(Held):
         self._delivered: Micros = 0
         """What it cost with the last item that was delivered."""
         self._exhausted = False
+        self._left = False
         self._renew_at = monotonic() + self.timeout.total_seconds() / 2
+
+    async def begin(self) -> None:
+        """Reserve."""
+        await super().begin()
+        settle_at_close(self.client, self)
 
     def deliver(self, item: object) -> bool:
         """Count an item; tell whether it is paid for, or else `cover` must be asked."""
         self._due = self.meter.add(item)
-        if (self._due <= self.reserved or self.paid) and monotonic() < self._renew_at:
+        is_paid_for = self.paid or self._due <= self.reserved
+        if is_paid_for and not self._left and monotonic() < self._renew_at:
             self._delivered = self._due
             return True
         return False
 
     async def cover(self) -> bool:
         """See that the item is paid for; tell whether it may be delivered."""
+        if self._left:
+            raise UsageError(
+                f"{self.terms.parameters.function_name}() is read on after its CreditClient was "
+                "closed: read streams to their end inside 'async with CreditClient()'"
+            )
         try:
             covered = await self._cover()
         except InsufficientCreditsError:
@@ -48,6 +61,7 @@ class Streamed(Held):
 
     async def complete(self) -> None:
         """Charge a stream that came to its end."""
+        self._left = True
         due = self.noted(self._delivered if self._exhausted else self.meter.total)
         try:
             await finish(self.settle(due))
@@ -57,12 +71,19 @@ class Streamed(Held):
 
     async def leave(self, error: BaseException) -> None:
         """Settle a stream that was left before its end, or that failed."""
+        if self._left:
+            return
+        self._left = True
         options = self.terms.options
         left = isinstance(error, GeneratorExit | asyncio.CancelledError)
         policy = options.on_disconnect if left else options.on_error
         keep = self._exhausted or judge(policy, error) == "keep"
         due = self.noted(self._delivered) if keep else 0
         await self.settle_quietly(self.settle_in_part(due), error)
+
+    async def abandon(self) -> None:
+        """Settle a stream that nobody has ended while there was time."""
+        await self.leave(GeneratorExit())
 
     async def _cover(self) -> bool:
         if monotonic() >= self._renew_at:

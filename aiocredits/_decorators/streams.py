@@ -10,9 +10,10 @@ from functools import partial, wraps
 from typing import TypeVar
 
 from aiocredits._bridge import run, run_or_post
+from aiocredits._decorators.checked import Checked
 from aiocredits._decorators.current import holding
 from aiocredits._decorators.shapes import AnyFunction, Plan
-from aiocredits._holding import CreditHold
+from aiocredits._decorators.stream import Streamed
 
 T = TypeVar("T")
 
@@ -33,27 +34,20 @@ def drive_async_generator(
             inner = function(*args, **kwargs)
             step: Awaitable[object] = inner.asend(None)
             while True:
-                try:
-                    item = await _awaited(charge.hold, step)
-                except StopAsyncIteration:
-                    break
+                item = await _awaited(charge, step)
                 if not (charge.deliver(item) or await charge.cover()):
-                    await _awaited(charge.hold, inner.aclose())
+                    await _awaited(charge, inner.aclose())
                     break
                 try:
-                    sent = yield item
+                    step = inner.asend((yield item))
                 except GeneratorExit:
                     raise
                 except BaseException as thrown:  # noqa: BLE001 - it is the inner one's to handle
                     step = inner.athrow(thrown)
-                else:
-                    step = inner.asend(sent)
+        except StopAsyncIteration:
+            pass
         except BaseException as error:
-            try:
-                if inner is not None:
-                    await _awaited(charge.hold, inner.aclose())
-            finally:
-                await charge.leave(error)
+            await _close(charge, inner, error)
             raise
         await charge.complete()
 
@@ -78,29 +72,20 @@ def drive_generator(
             inner = function(*args, **kwargs)
             step: Callable[[], object] = partial(inner.send, None)
             while True:
-                try:
-                    item = _called(charge.hold, step)
-                except StopIteration as stop:
-                    result = stop.value
-                    break
+                item = _called(charge, step)
                 if not (charge.deliver(item) or run(client, charge.cover)):
-                    _called(charge.hold, inner.close)
+                    _called(charge, inner.close)
                     break
                 try:
-                    sent = yield item
+                    step = partial(inner.send, (yield item))
                 except GeneratorExit:
                     raise
                 except BaseException as thrown:  # noqa: BLE001 - it is the inner one's to handle
                     step = partial(inner.throw, thrown)
-                else:
-                    step = partial(inner.send, sent)
-        except BaseException as failure:
-            error = failure
-            try:
-                if inner is not None:
-                    _called(charge.hold, inner.close)
-            finally:
-                run_or_post(client, lambda: charge.leave(error))
+        except StopIteration as stop:
+            result = stop.value
+        except BaseException as error:
+            _close_sync(charge, inner, error)
             raise
         run(client, charge.complete)
         return result
@@ -108,20 +93,43 @@ def drive_generator(
     return stream
 
 
-# The hold is current while the function runs, and no longer: a generator runs in the context of
+async def _close(
+    charge: Streamed | Checked, inner: AsyncGenerator[object, object] | None, error: BaseException
+) -> None:
+    """Let the function tidy up, which may still use the hold, and settle."""
+    try:
+        if inner is not None:
+            await _awaited(charge, inner.aclose())
+    finally:
+        await charge.leave(error)
+
+
+def _close_sync(
+    charge: Streamed | Checked,
+    inner: Generator[object, object, object] | None,
+    error: BaseException,
+) -> None:
+    try:
+        if inner is not None:
+            _called(charge, inner.close)
+    finally:
+        run_or_post(charge.client, lambda: charge.leave(error))
+
+
+# The call is current while the function runs, and no longer: a generator runs in the context of
 # whoever reads it, so what it left there would be the reader's.
 
 
-async def _awaited(hold: CreditHold | None, step: Awaitable[T]) -> T:
-    token = holding.set(hold)
+async def _awaited(charge: Streamed | Checked, step: Awaitable[T]) -> T:
+    token = holding.set(charge)
     try:
         return await step
     finally:
         holding.reset(token)
 
 
-def _called(hold: CreditHold | None, step: Callable[[], T]) -> T:
-    token = holding.set(hold)
+def _called(charge: Streamed | Checked, step: Callable[[], T]) -> T:
+    token = holding.set(charge)
     try:
         return step()
     finally:

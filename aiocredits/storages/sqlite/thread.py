@@ -1,10 +1,12 @@
 """A connection, and the thread that it lives in."""
 
+import asyncio
 import sqlite3
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 import aiosqlite
+import anyio
 
 T = TypeVar("T")
 
@@ -26,5 +28,42 @@ class ConnectionThread(aiosqlite.Connection):
 async def connect(open_connection: Callable[[], sqlite3.Connection]) -> ConnectionThread:
     """Start a thread, call `open_connection` on it and return the connection."""
     connection = ConnectionThread(open_connection, iter_chunk_size=64)
-    await connection  # type: ignore[unused-awaitable]  # it returns itself, as an aiosqlite one
+    # A client that nobody closes does not keep the interpreter from ending; what was acknowledged
+    # is on the disk.
+    connection._thread.daemon = True  # noqa: SLF001 - there is no other way to say so
+    try:
+        await _to_the_end(_start(connection))
+    except asyncio.CancelledError:
+        await close([connection])
+        raise
     return connection
+
+
+async def close(connections: Sequence[ConnectionThread]) -> None:
+    """Close the connections after what they are at, whoever cancels the task that waits for it."""
+    await _to_the_end(_close_each(connections))
+
+
+async def _start(connection: ConnectionThread) -> None:
+    await connection  # type: ignore[unused-awaitable]  # it returns itself, as an aiosqlite one
+
+
+async def _close_each(connections: Sequence[ConnectionThread]) -> None:
+    for connection in connections:
+        await connection.close()
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.get_running_loop().create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):  # keeps out scopes; a task of its own, Task.cancel()
+        while not task.done():
+            try:
+                await asyncio.wait({task})
+            except asyncio.CancelledError as error:
+                cancelled = error
+    error = task.exception()
+    if cancelled is not None:
+        raise cancelled from error
+    if error is not None:
+        raise error
