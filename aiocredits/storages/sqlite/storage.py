@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Self, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-import anyio
-
 from aiocredits._commands import Command, Outcome
 from aiocredits._ledger import Scope, decide, scope_of
 from aiocredits._queries import Page, Query
@@ -23,7 +21,7 @@ from aiocredits.storages.base import KeyTakenError
 from aiocredits.storages.sqlite.cache import Cache
 from aiocredits.storages.sqlite.reading import answer
 from aiocredits.storages.sqlite.schema import migrate
-from aiocredits.storages.sqlite.thread import ConnectionThread, connect
+from aiocredits.storages.sqlite.thread import ConnectionThread, close, connect
 from aiocredits.storages.sqlite.unit import Unit
 
 T = TypeVar("T")
@@ -88,10 +86,9 @@ class SqliteStorage:
         """Close both connections, after what they are at."""
         reader, self._reader = self._reader, None
         writer, self._writer = self._writer, None
-        with anyio.CancelScope(shield=True):
-            for connection in (reader, writer):
-                if connection is not None:
-                    await connection.close()
+        # What it remembers is compared with a number that only this connection knows.
+        self._cache = Cache()
+        await close([connection for connection in (reader, writer) if connection is not None])
 
     async def apply(self, commands: Sequence[Command], *, at: datetime) -> Sequence[Outcome]:
         """Run the commands in one transaction, in one visit to the writer's thread."""
