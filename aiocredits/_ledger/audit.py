@@ -234,6 +234,8 @@ class Audit:
         given = total(entry.slices)
         forgiven = entry.amount_micros - given
         _, keep = split(charge.slices[::-1], given)
+        if charge.refunded_micros + entry.amount_micros > charge.amount_micros:
+            self.problems.append(f"entry {entry.version} refunds more than was charged")
         self.draft.put_charge(
             charge._replace(
                 owed_micros=charge.owed_micros - forgiven,

@@ -31,6 +31,7 @@ def refund(draft: Draft, command: Refund) -> Receipt:
         raise _exceeds_charge(draft, charge, amount or charge.amount_micros, left)
     forgiven = min(charge.owed_micros, amount)
     back, keep = split(charge.slices[::-1], amount - forgiven)
+    draft.require_room(total(back))
     draft.put_charge(
         charge._replace(
             owed_micros=charge.owed_micros - forgiven,

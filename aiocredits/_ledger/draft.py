@@ -118,11 +118,7 @@ class Draft:
             self.due_at,
         )
         if new.available_micros > MAX_MICROS or new.held_micros > MAX_MICROS:
-            raise InvalidAmountError(
-                f"account {new.user_id!r} would hold more than {plain(MAX_MICROS)} {new.unit}, "
-                "which is all that an account can count; spend some first",
-                to_credits(amount),
-            )
+            raise self._too_many(amount)
         entry = Entry(
             new.name,
             new.version,
@@ -197,7 +193,12 @@ class Draft:
     def local_day(self, at: datetime) -> date:
         """Return the calendar day of `at` where the account is."""
         zone = self.account.time_zone
-        return at.date() if zone == "UTC" else at.astimezone(ZoneInfo(zone)).date()
+        if zone == "UTC":
+            return at.date()
+        try:
+            return at.astimezone(ZoneInfo(zone)).date()
+        except OverflowError:  # the day before the calendar begins, or after it ends
+            return at.date()
 
     def grant(self, number: int) -> Grant:
         """Return a grant, or refuse."""
@@ -210,6 +211,21 @@ class Draft:
     def charge(self, number: int) -> Charge:
         """Return a charge, or refuse."""
         return self.charges.get(number) or self._missing("charge", number)
+
+    def require_room(self, arriving: Micros) -> None:
+        """Refuse credits that the account could not count, now or once all of them have begun.
+
+        Whatever time does to an account can then be written down: nothing that begins or times out
+        adds to the sum.
+        """
+        account = self.account
+        waiting = sum(
+            grant.remaining_micros
+            for grant in self.grants.values()
+            if grant.state in {"pending", "scheduled"}
+        )
+        if account.available_micros + account.held_micros + waiting + arriving > MAX_MICROS:
+            raise self._too_many(arriving)
 
     def require_not_closed(self) -> None:
         """Refuse if the account is closed."""
@@ -243,6 +259,14 @@ class Draft:
     def id(self, number: int) -> str:
         """Return the public id of something in this account."""
         return make_id(self.account.name, number)
+
+    def _too_many(self, arriving: Micros) -> InvalidAmountError:
+        user_id, unit = self.owner
+        return InvalidAmountError(
+            f"account {user_id!r} would have more than {plain(MAX_MICROS)} {unit}, all that "
+            "an account can count; spend some first",
+            to_credits(arriving),
+        )
 
     def _missing(self, noun: str, number: int) -> NoReturn:
         user_id, unit = self.owner

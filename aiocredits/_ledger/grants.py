@@ -24,6 +24,7 @@ def add_grant(draft: Draft, command: AddGrant) -> Receipt:
         )
     effective_at = command.effective_at or draft.at
     _require_later(command.expires_at, max(draft.at, effective_at))
+    draft.require_room(command.amount_micros)
     waits: GrantState = "pending" if command.pending else "scheduled"
     starts = not command.pending and effective_at <= draft.at
     grant = Grant(
@@ -106,15 +107,16 @@ def revoke_grant(draft: Draft, command: RevokeGrant) -> Receipt:
     forfeited = left if command.amount_micros is None else command.amount_micros
     if forfeited > left:
         raise draft.short(forfeited, left)
-    if grant.state not in _ALIVE:
-        return nothing_to_do(draft, command.key)
-    if grant.state != "live":
-        state = grant.state if forfeited < left else "revoked"
-        return _cancel(draft, grant, forfeited, state, command)
     whole = command.amount_micros is None
+    # One that is spent is revoked all the same: no refund shall revive it.
+    if grant.state not in _ALIVE and not (whole and grant.state == "spent"):
+        return nothing_to_do(draft, command.key)
+    if grant.state in {"pending", "scheduled"}:
+        rest: GrantState = grant.state if forfeited < left else "revoked"
+        return _cancel(draft, grant, forfeited, rest, command)
     draft.adjust(grant.number, remaining=-forfeited)
     if whole:
-        state = "revoking" if grant.held_micros else "revoked"
+        state: GrantState = "revoking" if grant.held_micros else "revoked"
         draft.grants[grant.number] = draft.grants[grant.number]._replace(state=state)
     entry = draft.post(
         "revoke",

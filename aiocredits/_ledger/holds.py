@@ -99,6 +99,8 @@ def capture_hold(draft: Draft, command: CaptureHold) -> Receipt:
     )
     draft.spend(hold.service, slices, owed, at=draft.at)
     detail: dict[str, object] = dict(landing.detail)
+    if amount < asked:
+        detail["shortfall"] = asked - amount
     if freed:
         detail["freed"] = [list(part) for part in freed]
     if extra:
@@ -151,18 +153,19 @@ def release_hold(draft: Draft, command: ReleaseHold) -> Receipt:
 
 def extend_hold(draft: Draft, command: ExtendHold) -> Receipt:
     """Give a hold more time, from now, or more credits, or both."""
-    draft.require_not_closed()
-    hold = _open_hold(draft, command.hold)
     more = command.amount_micros
     if more:
         draft.require_open()
-    slices = pick(draft.grants, more, hold.service, order=command.burn_order) if more else ()
-    if total(slices) < more:
-        raise draft.short(more, total(slices), hold.service)
+    else:
+        draft.require_not_closed()
+    hold = _open_hold(draft, command.hold)
     expires_at = hold.expires_at
     if command.timeout is not None:
         _require_timeout(command.timeout)
         expires_at = draft.at + command.timeout
+    slices = pick(draft.grants, more, hold.service, order=command.burn_order) if more else ()
+    if total(slices) < more:
+        raise draft.short(more, total(slices), hold.service)
     _reserve(draft, slices)
     draft.put_hold(
         hold._replace(

@@ -74,6 +74,7 @@ def _receive(draft: Draft, given: Grant, part: Slice, command: Transfer) -> Entr
         description=command.description,
         metadata=command.metadata,
     )
+    draft.require_room(part.micros)
     insert(draft, grant)
     landing = land(draft, part.micros)
     return draft.post(

@@ -84,6 +84,9 @@ class World:
     def account(self, name: str = "alice") -> Account:
         return self.books[name].account if name in self.books else Account(name)
 
+    def state(self, grant: int, name: str = "alice") -> str:
+        return self.books[name].grants[grant].state
+
     def usage_of(self, name: str) -> dict[tuple[date, str | None, Decimal | None], int]:
         return {row: n for row, n in self.usage.get(name, Counter()).items() if n}
 
@@ -119,6 +122,11 @@ def said(outcome: c.Outcome) -> object:
     if isinstance(outcome, c.Refused):
         return type(outcome.error), outcome.error.args, outcome.error.__dict__
     return outcome.receipt
+
+
+def told_by(receipt: Receipt, *names: str) -> list[str]:
+    """Return fields of a receipt as they print."""
+    return [str(getattr(receipt, name)) for name in names]
 
 
 # What must hold after every step
