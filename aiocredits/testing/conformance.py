@@ -37,10 +37,10 @@ from aiocredits.testing.histories import RandomHistory
 from aiocredits.testing.interruption import MEANS, Interruption, Means
 from aiocredits.testing.reference import Reference
 from aiocredits.testing.stories import (
+    STORIES,
     A,
     B,
     C,
-    STORIES,
     Story,
     after,
     consume,
@@ -176,7 +176,8 @@ class StorageConformance:
         reference, storage = Reference(), connect()
         async with opened(storage):
             for name in ("1", "2", "10", "a", "B", "é", "😀", "~"):
-                commands = [grant(name, 2), hold(name, 1), grant(name, 1), hold(name, 1)]
+                commands: list[Command] = [grant(name, 2), hold(name, 1)]
+                commands += [grant(name, 1), hold(name, 1)]
                 commands += [consume(name, 1, service=str(n)) for n in range(4)]
                 reference.apply(commands, BEGINNING)
                 await storage.apply(commands, at=BEGINNING)
@@ -189,7 +190,7 @@ class StorageConformance:
     ) -> None:
         """Another storage over the same books answers what the first one answered."""
         first, second = connect(), connect()
-        batch = [
+        batch: list[Command] = [
             grant(A, 5, key="welcome"),
             consume(A, 2, key="job"),
             hold(A, 1, key="hold"),
@@ -207,9 +208,10 @@ class StorageConformance:
     ) -> None:
         """As after a lost connection, also next to commands that are new."""
         first, second = connect(), connect()
-        batch = [grant(A, 20), consume(A, 2), hold(A, 1), transfer(B, 1), grant(C, 5)]
+        batch: list[Command] = [grant(A, 20), consume(A, 2), hold(A, 1), transfer(B, 1)]
+        batch.append(grant(C, 5))
         async with opened(first, second):
-            original = [*(await first.apply(batch, at=BEGINNING))]
+            original = await first.apply(batch, at=BEGINNING)
             again = await second.apply([*batch, consume(C, 1)], at=BEGINNING)
             require_same_outcomes(again[:5], [_replayed(outcome) for outcome in original])
             assert _receipt(again[5]).version == 2
@@ -335,10 +337,10 @@ class StorageConformance:
         async with opened(*storages):
             for point in count():
                 a, b = f"payer {point}", f"payee {point}"
-                start = [grant(a, 9)]
+                start: list[Command] = [grant(a, 9)]
                 reference.apply(start, BEGINNING)
                 await storages[0].apply(start, at=BEGINNING)
-                batch = [
+                batch: list[Command] = [
                     consume(a, 2, key="job"),
                     consume(a, 1),
                     hold(a, 2),
@@ -470,15 +472,12 @@ class StorageConformance:
 
     async def _everything(self, storage: Storage, name: str) -> Sequence[object]:
         return [
-            await storage.read(query)
-            for query in (
-                AccountsQuery(limit=ALL),
-                BooksQuery(name, BEGINNING),
-                EntriesQuery(name, limit=ALL),
-                GrantsQuery(name, limit=ALL),
-                HoldsQuery(name, limit=ALL),
-                UsageQuery(name, date.min, date.max, by_day=True),
-            )
+            await storage.read(AccountsQuery(limit=ALL)),
+            await storage.read(BooksQuery(name, BEGINNING)),
+            await storage.read(EntriesQuery(name, limit=ALL)),
+            await storage.read(GrantsQuery(name, limit=ALL)),
+            await storage.read(HoldsQuery(name, limit=ALL)),
+            await storage.read(UsageQuery(name, date.min, date.max, by_day=True)),
         ]
 
 

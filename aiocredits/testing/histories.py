@@ -35,7 +35,7 @@ from aiocredits.testing.clock import BEGINNING
 from aiocredits.testing.reference import Reference
 from aiocredits.types import IfOver, IfShort, Metadata
 
-ACCOUNTS = ("alice", "bob", account_name("bob", "images"), 'o\'Brien"; DROP TABLE % 😀')
+ACCOUNTS = ("alice", "bob", account_name("bob", "images"), "o'Brien\"; DROP TABLE % 😀")
 SERVICES = (None, "chat", "search", "Übersetzung")
 SCOPES = (None, None, frozenset({"chat"}), frozenset({"search", "Übersetzung"}))
 COSTS = (None, None, Decimal(0), Decimal("0.01"), Decimal("0.25"), Decimal(12))
@@ -88,7 +88,9 @@ class RandomHistory:
         chance = self._random
         hours = chance.choices((0, 1, 2, 5, 30, -3), (8, 5, 3, 2, 1, 1))[0]
         self._now += timedelta(hours=hours)
-        return Step(self._now, tuple(self._command() for _ in range(chance.choice((1, 1, 2, 3, 6)))))
+        return Step(
+            self._now, tuple(self._command() for _ in range(chance.choice((1, 1, 2, 3, 6))))
+        )
 
     def _command(self) -> Command:
         if self._random.random() < 0.08:  # noqa: PLR2004 - about one in twelve
@@ -138,7 +140,7 @@ class RandomHistory:
         return self._random.choice(options)
 
     def _numbers(self, numbers: Sequence[int]) -> int:
-        """Return one of the numbers, a recent one rather, and now and then one that is not there."""
+        """Return one of the numbers, rather a recent one, and at times one that is not there."""
         if not numbers or self._random.random() < 0.04:  # noqa: PLR2004 - one in 25
             return self._random.choice((1, 2, 999_999))
         return self._random.choice((*numbers, *numbers[-3:], *numbers[-3:]))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Literal, TypeAlias, TypeVar, get_args
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, get_args
 
 import anyio
 
@@ -67,27 +67,28 @@ class Interruption:
         return reach
 
 
-class _Steps:
+class _Steps(Generic[T]):
     """Awaits a coroutine and calls `reach` at one of its await points.
 
     What `reach` returns is raised there, after what is awaited has come.
     """
 
     def __init__(
-        self, work: Coroutine[Any, Any, Any], reach: Callable[[], Exception | None], point: int
+        self, work: Coroutine[Any, Any, T], reach: Callable[[], Exception | None], point: int
     ) -> None:
         self._work = work
         self._reach = reach
         self._point = point
 
-    def __await__(self) -> Generator[Any, Any, Any]:
+    def __await__(self) -> Generator[Any, Any, T]:
         steps = self._work.__await__()
         error: BaseException | None = None
         for point in range(PATIENCE):
             try:
                 awaited = steps.send(None) if error is None else steps.throw(error)
             except StopIteration as stop:
-                return stop.value
+                result: T = stop.value
+                return result
             error = self._reach() if point == self._point else None
             try:
                 yield awaited

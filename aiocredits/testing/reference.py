@@ -1,7 +1,7 @@
 """The answers that every storage is held to: the pure ledger over all that ever happened.
 
 Nothing is selected, indexed or forgotten here. `decide` is given the whole past of each account,
-and a query is a comprehension over it; so what a storage leaves out of `load` shows as a difference.
+and a query is a comprehension over it: what a storage leaves out of `load` shows as a difference.
 """
 
 from collections import defaultdict
@@ -83,7 +83,8 @@ class Reference:
             if hold.state == "open" and hold.expires_at <= at
         }
         owing = {n: charge for n, charge in everything.charges.items() if charge.owed_micros}
-        reached = {part.grant for thing in (*due.values(), *owing.values()) for part in thing.slices}
+        slices = [hold.slices for hold in due.values()] + [c.slices for c in owing.values()]
+        reached = {part.grant for parts in slices for part in parts}
         grants = {
             number: grant
             for number, grant in everything.grants.items()

@@ -62,8 +62,8 @@ async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
                 await asyncio.wait({task})
             except asyncio.CancelledError as error:
                 cancelled = error
-    error = task.exception()
+    failure = task.exception()
     if cancelled is not None:
-        raise cancelled from error
-    if error is not None:
-        raise error
+        raise cancelled from failure
+    if failure is not None:
+        raise failure
