@@ -1,11 +1,15 @@
 """A price that is known before the work: charged first, and given back if the work fails."""
 
+import asyncio
+from contextlib import suppress
+
 from aiocredits._amounts import Micros, to_credits
 from aiocredits._decorators.charge import Charge, judge
 from aiocredits._decorators.terms import CreditInfo, Payer, Terms
 from aiocredits._finish import claim, finish
 from aiocredits._model import Receipt
-from aiocredits.errors import RefundExceedsChargeError
+from aiocredits._names import new_key
+from aiocredits.errors import RefundExceedsChargeError, RefusalError
 
 
 class Consumed(Charge):
@@ -20,7 +24,11 @@ class Consumed(Charge):
 
     async def begin(self) -> None:
         """Charge."""
-        if self._micros:
+        if not self._micros:
+            return
+        if self.payer.key is None:
+            await self._take_alone()
+        else:
             self._receipt = await claim(self._take(), self._give_back)
             # Whoever made this charge before may still give it back: see `succeed`.
             self.settles = self._receipt.replayed
@@ -42,6 +50,21 @@ class Consumed(Charge):
         else:
             balance = receipt.balance
         return CreditInfo(current_balance=balance, credits=to_credits(self._micros))
+
+    async def _take_alone(self) -> None:
+        """Charge under a key that nobody else has, which is quicker than a `claim`."""
+        key = new_key()
+        try:
+            self._receipt = await self._consume(key)
+        except asyncio.CancelledError as error:
+            await self.settle_quietly(self._take_back(key), error)
+            raise
+
+    async def _take_back(self, key: str) -> None:
+        # Nobody knows whether it was written; once it is for certain, it can be given back.
+        with suppress(RefusalError):
+            receipt = await self._consume(key)
+            await self.client.refund_credits(receipt.id)
 
     async def _take(self) -> Receipt:
         keys = self.keys()
