@@ -252,8 +252,6 @@ class RandomHistory:
 
     def _transfer(self, account: str, key: str) -> Single:
         target = self._random.choice((*ACCOUNTS, "carol"))
-        if not key.startswith("~"):
-            key = f"{key} of {account}"  # written in both accounts, so it is nobody else's
         return Transfer(account, key, target, self._micros(5), "a share", {}, self._order())
 
     def _configure(self, account: str, key: str) -> Single:
