@@ -36,8 +36,15 @@ async def acquired(pool: "Pool[Any]") -> AsyncIterator["PoolConnectionProxy[Any]
         await pool.release(connection)
 
 
-# Planning a batch takes longer than writing it, and the best plan is the same for every batch.
-_SESSION = {"plan_cache_mode": "force_generic_plan"}
+# Planning a batch takes longer than writing it, so every statement is planned once, for any batch;
+# maybe while the tables are still empty, when reading all of one looks cheaper than its index.
+_SESSION = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
 
 
 async def create_pool(dsn: str | None, settings: Settings) -> "Pool[Any]":

@@ -9,6 +9,7 @@ from asyncpg.pool import Pool
 
 from aiocredits._commands import Command, Outcome
 from aiocredits._ledger import CachedDecision, decide_cached
+from aiocredits._model import Books
 from aiocredits._names import is_own_key
 from aiocredits.storages.base import KeyTakenError
 from aiocredits.storages.postgres.cache import BooksCache
@@ -46,9 +47,11 @@ class FastBatch:
         decision = decide_cached(cached, self._commands, self._at)
         if not decision.places:
             return {}
-        return self._outcomes(decision, await self._written(decision, deadline))
+        return self._outcomes(decision, await self._written(decision, cached, deadline))
 
-    async def _written(self, decision: CachedDecision, deadline: float) -> Sequence[str]:
+    async def _written(
+        self, decision: CachedDecision, before: Mapping[str, Books], deadline: float
+    ) -> Sequence[str]:
         keys = [
             (entry.account, entry.key)
             for entry in decision.changes.entries
@@ -56,7 +59,9 @@ class FastBatch:
         ]
         try:
             async with asyncio.timeout(deadline), acquired(self._pool) as connection:
-                return await save(connection, self._sql, decision.changes, keys)
+                return await save(
+                    connection, self._sql, decision.changes, before=before, new_keys=keys
+                )
         except BUSY as error:
             self.every_key = isinstance(error, KeyTakenError)
         except (*LOST, TimeoutError):

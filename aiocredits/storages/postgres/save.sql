@@ -13,9 +13,9 @@
 -- circle. It returns the accounts that it wrote.
 -- name: save
 WITH taken AS MATERIALIZED (
-    SELECT e.account
+    SELECT k.account
     FROM unnest($1::text[], $2::text[]) AS k (account, key)
-    JOIN {schema}.entries AS e ON e.account = k.account AND e.key = k.key
+    WHERE (SELECT true FROM {schema}.entries AS e WHERE e.account = k.account AND e.key = k.key)
 ),
 locked AS MATERIALIZED (
     SELECT w.account, w.version, w.at, w.available, w.held, w.overdraft, w.overdraft_limit,
@@ -181,6 +181,216 @@ usage AS (
     INSERT INTO {schema}.usage AS u (account, day, service, unit_cost, spent)
     SELECT d.account, d.day, d.service, d.unit_cost, d.spent
     FROM unnest($92::text[], $93::text::date[], $94::text[], $95::text[], $96::text::bigint[])
+        AS d (account, day, service, unit_cost, spent)
+    WHERE (d.account IN (SELECT s.account FROM saved AS s)) IS TRUE
+    ON CONFLICT (account, day, service, unit_cost) DO UPDATE SET spent = u.spent + excluded.spent
+)
+SELECT s.account FROM saved AS s
+
+-- The same for what charges do: known accounts of which nothing changes but version, at and
+-- available; known grants of which nothing changes but state and remaining. A statement with a dozen
+-- parts takes longer to set up than these few rows to write.
+-- name: charge
+WITH taken AS MATERIALIZED (
+    SELECT k.account
+    FROM unnest($1::text[], $2::text[]) AS k (account, key)
+    WHERE (SELECT true FROM {schema}.entries AS e WHERE e.account = k.account AND e.key = k.key)
+),
+locked AS MATERIALIZED (
+    SELECT w.account, w.version, w.at, w.available
+    FROM unnest(
+        $3::text[], $4::text::bigint[], $5::text::bigint[], $6::text::bigint[], $7::text::bigint[]
+    ) AS w (account, expected, version, at, available)
+    JOIN {schema}.accounts AS a ON a.account = w.account
+    WHERE a.version = w.expected AND a.account NOT IN (SELECT t.account FROM taken AS t)
+    ORDER BY a.account
+    FOR UPDATE OF a SKIP LOCKED
+),
+saved AS (
+    UPDATE {schema}.accounts AS a
+    SET version = w.version,
+        at = timestamptz 'epoch' + w.at / 1000000 * interval '1 s' + w.at % 1000000 * interval '1 us',
+        available = w.available
+    FROM locked AS w
+    WHERE a.account = w.account
+    RETURNING a.account
+),
+grants AS (
+    UPDATE {schema}.grants AS g
+    SET state = c.state, remaining = c.remaining
+    FROM unnest($8::text[], $9::text::bigint[], $10::text[], $11::text::bigint[])
+        AS c (account, number, state, remaining)
+    WHERE (c.account IN (SELECT s.account FROM saved AS s)) IS TRUE
+      AND g.account = c.account AND g.number = c.number
+),
+entries AS (
+    INSERT INTO {schema}.entries (
+        account, version, kind, at, amount, available, held, overdraft, slices, subject, service,
+        actor, description, metadata, key, terms, detail
+    )
+    SELECT e.account, e.version, e.kind,
+           timestamptz 'epoch' + e.at / 1000000 * interval '1 s' + e.at % 1000000 * interval '1 us',
+           e.amount, e.available, e.held, e.overdraft, e.slices, e.subject, e.service, e.actor,
+           e.description, e.metadata, e.key, e.terms, e.detail
+    FROM unnest(
+        $12::text[], $13::text::bigint[], $14::text[], $15::text::bigint[], $16::text::bigint[],
+        $17::text::bigint[], $18::text::bigint[], $19::text::bigint[], $20::text[],
+        $21::text::bigint[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[],
+        $27::text[], $28::text[]
+    ) AS e (
+        account, version, kind, at, amount, available, held, overdraft, slices, subject, service,
+        actor, description, metadata, key, terms, detail
+    )
+    WHERE (e.account IN (SELECT s.account FROM saved AS s)) IS TRUE
+),
+usage AS (
+    INSERT INTO {schema}.usage AS u (account, day, service, unit_cost, spent)
+    SELECT d.account, d.day, d.service, d.unit_cost, d.spent
+    FROM unnest($29::text[], $30::text::date[], $31::text[], $32::text[], $33::text::bigint[])
+        AS d (account, day, service, unit_cost, spent)
+    WHERE (d.account IN (SELECT s.account FROM saved AS s)) IS TRUE
+    ON CONFLICT (account, day, service, unit_cost) DO UPDATE SET spent = u.spent + excluded.spent
+)
+SELECT s.account FROM saved AS s
+
+-- The same for one charge that one grant paid: the lone caller's.
+-- name: charge_one
+WITH locked AS MATERIALIZED (
+    SELECT a.account
+    FROM {schema}.accounts AS a
+    WHERE a.account = $1 AND a.version = $2::bigint
+      AND NOT EXISTS (SELECT FROM {schema}.entries AS e WHERE e.account = $1 AND e.key = $3)
+    FOR UPDATE OF a SKIP LOCKED
+),
+saved AS (
+    UPDATE {schema}.accounts AS a
+    SET version = $4::bigint, at = $5::timestamptz, available = $6::bigint
+    FROM locked AS l
+    WHERE a.account = l.account
+    RETURNING a.account
+),
+grants AS (
+    UPDATE {schema}.grants AS g
+    SET state = $8, remaining = $9::bigint
+    FROM saved AS s
+    WHERE g.account = s.account AND g.number = $7::bigint
+),
+usage AS (
+    INSERT INTO {schema}.usage AS u (account, day, service, unit_cost, spent)
+    SELECT s.account, $10::date, $11::text, $12::text, $13::bigint FROM saved AS s
+    ON CONFLICT (account, day, service, unit_cost) DO UPDATE SET spent = u.spent + excluded.spent
+)
+INSERT INTO {schema}.entries (
+    account, version, kind, at, amount, available, held, overdraft, slices, subject, service,
+    actor, description, metadata, key, terms, detail
+)
+SELECT s.account, $4::bigint, $14, $5::timestamptz, $15::bigint, $6::bigint, $16::bigint,
+       $17::bigint, $18, $19::bigint, $20, $21, $22, $23, $24, $25, $26
+FROM saved AS s
+RETURNING account
+
+-- The same for holds, captures and releases too: known accounts of which anything but overdraft,
+-- overdraft_limit, status and time_zone changes; known grants of which nothing changes but state,
+-- remaining, held and lapsed; no charges in debt.
+-- name: move
+WITH taken AS MATERIALIZED (
+    SELECT k.account
+    FROM unnest($1::text[], $2::text[]) AS k (account, key)
+    WHERE (SELECT true FROM {schema}.entries AS e WHERE e.account = k.account AND e.key = k.key)
+),
+locked AS MATERIALIZED (
+    SELECT w.account, w.version, w.at, w.available, w.held, w.due_at
+    FROM unnest(
+        $3::text[], $4::text::bigint[], $5::text::bigint[], $6::text::bigint[], $7::text::bigint[],
+        $8::text::bigint[], $9::text::bigint[]
+    ) AS w (account, expected, version, at, available, held, due_at)
+    JOIN {schema}.accounts AS a ON a.account = w.account
+    WHERE a.version = w.expected AND a.account NOT IN (SELECT t.account FROM taken AS t)
+    ORDER BY a.account
+    FOR UPDATE OF a SKIP LOCKED
+),
+saved AS (
+    UPDATE {schema}.accounts AS a
+    SET version = w.version,
+        at = timestamptz 'epoch' + w.at / 1000000 * interval '1 s' + w.at % 1000000 * interval '1 us',
+        available = w.available,
+        held = w.held,
+        due_at = timestamptz 'epoch' + w.due_at / 1000000 * interval '1 s'
+            + w.due_at % 1000000 * interval '1 us'
+    FROM locked AS w
+    WHERE a.account = w.account
+    RETURNING a.account
+),
+grants AS (
+    UPDATE {schema}.grants AS g
+    SET state = c.state, remaining = c.remaining, held = c.held, lapsed = c.lapsed
+    FROM unnest(
+        $10::text[], $11::text::bigint[], $12::text[], $13::text::bigint[], $14::text::bigint[],
+        $15::text::bigint[]
+    ) AS c (account, number, state, remaining, held, lapsed)
+    WHERE (c.account IN (SELECT s.account FROM saved AS s)) IS TRUE
+      AND g.account = c.account AND g.number = c.number
+),
+new_holds AS (
+    INSERT INTO {schema}.holds (
+        account, number, state, amount, captured, slices, placed_at, expires_at, service, actor,
+        description, metadata
+    )
+    SELECT h.account, h.number, h.state, h.amount, h.captured, h.slices,
+           timestamptz 'epoch' + h.placed_at / 1000000 * interval '1 s'
+               + h.placed_at % 1000000 * interval '1 us',
+           timestamptz 'epoch' + h.expires_at / 1000000 * interval '1 s'
+               + h.expires_at % 1000000 * interval '1 us',
+           h.service, h.actor, h.description, h.metadata
+    FROM unnest(
+        $16::text[], $17::text::bigint[], $18::text[], $19::text::bigint[], $20::text::bigint[],
+        $21::text[], $22::text::bigint[], $23::text::bigint[], $24::text[], $25::text[],
+        $26::text[], $27::text[]
+    ) AS h (
+        account, number, state, amount, captured, slices, placed_at, expires_at, service, actor,
+        description, metadata
+    )
+    WHERE (h.account IN (SELECT s.account FROM saved AS s)) IS TRUE
+),
+holds AS (
+    UPDATE {schema}.holds AS h
+    SET state = c.state,
+        amount = c.amount,
+        captured = c.captured,
+        slices = c.slices,
+        expires_at = timestamptz 'epoch' + c.expires_at / 1000000 * interval '1 s'
+            + c.expires_at % 1000000 * interval '1 us'
+    FROM unnest(
+        $28::text[], $29::text::bigint[], $30::text[], $31::text::bigint[], $32::text::bigint[],
+        $33::text[], $34::text::bigint[]
+    ) AS c (account, number, state, amount, captured, slices, expires_at)
+    WHERE (c.account IN (SELECT s.account FROM saved AS s)) IS TRUE
+      AND h.account = c.account AND h.number = c.number
+),
+entries AS (
+    INSERT INTO {schema}.entries (
+        account, version, kind, at, amount, available, held, overdraft, slices, subject, service,
+        actor, description, metadata, key, terms, detail
+    )
+    SELECT e.account, e.version, e.kind,
+           timestamptz 'epoch' + e.at / 1000000 * interval '1 s' + e.at % 1000000 * interval '1 us',
+           e.amount, e.available, e.held, e.overdraft, e.slices, e.subject, e.service, e.actor,
+           e.description, e.metadata, e.key, e.terms, e.detail
+    FROM unnest(
+        $35::text[], $36::text::bigint[], $37::text[], $38::text::bigint[], $39::text::bigint[],
+        $40::text::bigint[], $41::text::bigint[], $42::text::bigint[], $43::text[],
+        $44::text::bigint[], $45::text[], $46::text[], $47::text[], $48::text[], $49::text[],
+        $50::text[], $51::text[]
+    ) AS e (
+        account, version, kind, at, amount, available, held, overdraft, slices, subject, service,
+        actor, description, metadata, key, terms, detail
+    )
+    WHERE (e.account IN (SELECT s.account FROM saved AS s)) IS TRUE
+),
+usage AS (
+    INSERT INTO {schema}.usage AS u (account, day, service, unit_cost, spent)
+    SELECT d.account, d.day, d.service, d.unit_cost, d.spent
+    FROM unnest($52::text[], $53::text::date[], $54::text[], $55::text[], $56::text::bigint[])
         AS d (account, day, service, unit_cost, spent)
     WHERE (d.account IN (SELECT s.account FROM saved AS s)) IS TRUE
     ON CONFLICT (account, day, service, unit_cost) DO UPDATE SET spent = u.spent + excluded.spent
