@@ -4,19 +4,13 @@
         await client.add_credits("alice", 100, "welcome")
         await client.consume_credits("alice", "2.5", "one report")
 
-What is used every day is here. `aiocredits.commands` has every write as a value, `aiocredits.pricing`
-the prices, `aiocredits.sync` the quick functions for synchronous code, `aiocredits.storages` what
-keeps the books, and `aiocredits.testing` what proves a storage.
+What is used every day is here. `aiocredits.commands` has every write as a value,
+`aiocredits.pricing` the prices, `aiocredits.sync` the quick functions for synchronous code,
+`aiocredits.storages` what keeps the books, and `aiocredits.testing` what proves a storage.
 """
 
-from aiocredits._care import (
-    Maintenance,
-    Problem,
-    Verification,
-)
-from aiocredits._client import (
-    CreditClient,
-)
+from aiocredits._care import Maintenance, Problem, Verification
+from aiocredits._client import CreditClient
 from aiocredits._decorators import (
     CreditInfo,
     ai_analysis_credits,
@@ -31,30 +25,11 @@ from aiocredits._decorators import (
     require_credits,
     workflow_credits,
 )
-from aiocredits._holding import (
-    CreditHold,
-)
-from aiocredits._model import (
-    Entry,
-    Grant,
-    Hold,
-    Receipt,
-)
-from aiocredits._quick import (
-    get_user_credit_status,
-    quick_credit_check,
-    quick_credit_consumption,
-)
-from aiocredits._status import (
-    Balance,
-    CreditStatus,
-    Forecast,
-    Summary,
-)
-from aiocredits._sync import (
-    SyncCreditClient,
-    SyncCreditHold,
-)
+from aiocredits._holding import CreditHold
+from aiocredits._model import Entry, Grant, Hold, Receipt
+from aiocredits._quick import get_user_credit_status, quick_credit_check, quick_credit_consumption
+from aiocredits._status import Balance, CreditStatus, Forecast, Summary
+from aiocredits._sync import SyncCreditClient, SyncCreditHold
 from aiocredits.errors import (
     AccountClosedError,
     AccountFrozenError,
@@ -82,11 +57,7 @@ from aiocredits.errors import (
     StorageUnavailableError,
     UsageError,
 )
-from aiocredits.types import (
-    Amount,
-    Clock,
-    UserId,
-)
+from aiocredits.types import Amount, Clock, UserId
 
 __all__ = [
     "AccountClosedError",
