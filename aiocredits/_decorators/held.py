@@ -1,6 +1,6 @@
 """A price that only the result tells: reserved first, and captured when it is known."""
 
-from aiocredits._amounts import Micros, to_credits
+from aiocredits._amounts import Micros, to_credits, to_micros_or_zero
 from aiocredits._checks import check_duration
 from aiocredits._decorators.charge import Charge, judge
 from aiocredits._decorators.prices import Meter
@@ -134,7 +134,7 @@ class Held(Charge):
         noted = self.hold.used_micros if self.hold else None
         return due if noted is None else noted
 
-    async def settle(self, due: Micros, if_over: IfOver | None = None) -> None:
+    async def settle(self, due: Micros) -> None:
         """Charge `due` and free the rest, unless the function did so itself."""
         if self.paid or (self.hold is not None and self.hold.settled):
             return
@@ -143,18 +143,19 @@ class Held(Charge):
         elif self.hold is None:
             await self._consume(due)
         else:
-            await self._capture(self.hold, due, if_over or self._if_over())
+            await self._capture(self.hold, due)
 
     async def settle_in_part(self, due: Micros) -> None:
         """Charge what can be charged: the work is done, and nobody is left to be refused."""
         try:
             await self.settle(due)
         except RefusalError:
-            await self.settle(due, "cap")
+            if self.hold is not None:
+                await _capture_what_there_is(self.hold, due)
 
-    async def _capture(self, hold: CreditHold, due: Micros, if_over: IfOver) -> None:
+    async def _capture(self, hold: CreditHold, due: Micros) -> None:
         try:
-            await hold.capture_now(due, if_over=if_over)
+            await hold.capture_now(due, if_over=self._if_over())
         except HoldExpiredError:
             await self._consume(due)
         except HoldClosedError:
@@ -164,7 +165,7 @@ class Held(Charge):
         except InsufficientCreditsError:
             if self.terms.options.if_short != "partial":
                 raise
-            await hold.capture_now(due, if_over="cap")
+            await _capture_what_there_is(hold, due)
 
     async def _consume(self, due: Micros) -> None:
         key = self.payer.key
@@ -186,6 +187,14 @@ class Held(Charge):
     def _if_over(self) -> IfOver:
         options = self.terms.options
         return "overdraft" if options.if_short == "overdraft" else _IF_OVER[options.on_exhausted]
+
+
+async def _capture_what_there_is(hold: CreditHold, due: Micros) -> None:
+    try:
+        await hold.capture_now(due, if_over="available")
+    except InsufficientCreditsError as error:
+        more = to_micros_or_zero(error.available)
+        await hold.capture_now(hold.held_micros + more, if_over="available")
 
 
 async def _release(hold: CreditHold | None) -> None:

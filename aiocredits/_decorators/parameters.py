@@ -39,7 +39,10 @@ class Parameters:
 
     def check(self, args: Args, kwargs: Kwargs) -> None:
         """Raise the `TypeError` that calling the function would raise, before anything is paid."""
-        self.signature.bind(*args, **kwargs)
+        try:
+            self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self.function_name}() {error}") from None
 
     def getter(self, name: str, wanted: str) -> Getter:
         """Return what reads the argument `name` of a call; `wanted` says who asks."""
