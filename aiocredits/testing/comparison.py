@@ -58,9 +58,10 @@ def comparable(outcome: Outcome) -> object:
 async def require_same_books(
     storage: Storage, reference: Reference, at: datetime, *, page_size: int = 3
 ) -> None:
-    """Compare the answers to every query, about every account and in pages of every kind."""
+    """Compare the answers to every query, in pages of every kind, about a dozen of the accounts."""
     await _compare_accounts(storage, reference, at, page_size)
-    for name in (*reference.names, NOBODY):
+    every = max(1, len(reference.names) // 12)
+    for name in (*reference.names[::every], NOBODY):
         await _compare_books(storage, reference, name, at)
         await _compare_entries(storage, reference, name, page_size)
         for open_only in (False, True):

@@ -128,7 +128,7 @@ class StorageConformance:
                 if len(reference.names) <= 3:
                     await require_same_books(storage, reference, step.at)
             await require_same_books(storage, reference, step.at, page_size=50)
-            for name in reference.names:
+            for name in reference.names[:20]:
                 assert await audit(storage, name) == []
 
     async def test_a_batch_is_answered_as_its_commands_one_by_one_would_be(
@@ -315,16 +315,19 @@ class StorageConformance:
 
         async with opened(*storages):
             writing = asyncio.ensure_future(write())
-            while not writing.done():
-                books = await self._books(storages[1], A)
-                account, grants = books.account, books.grants.values()
-                assert account.version % 3 == 0
-                assert account.available_micros == sum(g.remaining_micros for g in grants)
-                assert account.held_micros == sum(g.held_micros for g in grants)
-                entries = await storages[0].read(EntriesQuery(A, limit=ALL))
-                assert len(entries.rows) % 3 == 0
-                await asyncio.sleep(0)
-            await writing
+            try:
+                while not writing.done():
+                    books = await self._books(storages[1], A)
+                    account, grants = books.account, books.grants.values()
+                    assert account.version % 3 == 0
+                    assert account.available_micros == sum(g.remaining_micros for g in grants)
+                    assert account.held_micros == sum(g.held_micros for g in grants)
+                    entries = await storages[0].read(EntriesQuery(A, limit=ALL))
+                    assert len(entries.rows) % 3 == 0
+                    await asyncio.sleep(0)
+            finally:
+                await asyncio.wait({writing})
+            writing.result()
 
     # Interruption
 

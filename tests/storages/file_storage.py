@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Self, TypeVar, cast
+from typing import Self, TypeAlias, TypeVar, cast
 
 from aiocredits._ledger import Changes, KeyOf, NumberOf, Scope, State, charge_of, in_burn_order
 from aiocredits._model import (
@@ -41,6 +41,12 @@ from aiocredits.storages import KeyTakenError, TransactionalStorage
 
 Row = TypeVar("Row")
 UsageOf = tuple[str, date, str | None, Decimal | None]
+Table: TypeAlias = defaultdict[str, dict[int, Row]]
+"""Rows by account and number."""
+
+
+def table() -> "Table[Row]":
+    return defaultdict(dict)
 
 
 @dataclass
@@ -48,24 +54,24 @@ class Tables:
     """Everything, as a database would keep it in tables; also a unit of work upon it."""
 
     accounts: dict[str, Account] = field(default_factory=dict)
-    grants: dict[NumberOf, Grant] = field(default_factory=dict)
-    holds: dict[NumberOf, Hold] = field(default_factory=dict)
-    charges: dict[NumberOf, Charge] = field(default_factory=dict)
-    entries: dict[NumberOf, Entry] = field(default_factory=dict)
-    keys: dict[KeyOf, NumberOf] = field(default_factory=dict)
+    grants: Table[Grant] = field(default_factory=table)
+    holds: Table[Hold] = field(default_factory=table)
+    charges: Table[Charge] = field(default_factory=table)
+    entries: Table[Entry] = field(default_factory=table)
+    keys: dict[KeyOf, int] = field(default_factory=dict)
     usage: dict[UsageOf, int] = field(default_factory=dict)
 
     async def load(self, scope: Scope, at: datetime) -> State:
         books = {n: self.books(n, scope, at) for n in scope.accounts if n in self.accounts}
-        keys = {key: self.entries[self.keys[key]] for key in scope.keys if key in self.keys}
+        keys = {key: self.entries[key[0]][self.keys[key]] for key in scope.keys if key in self.keys}
         return State(books, keys)
 
     def books(self, name: str, scope: Scope, at: datetime) -> Books:
-        still_open = [h for h in self.holds_of(name) if h.state == "open"]
+        still_open = [h for h in self.holds[name].values() if h.state == "open"]
         holds = {h.number: h for h in still_open if h.expires_at <= at}
-        holds |= {n: self.holds[a, n] for a, n in scope.holds if a == name and (a, n) in self.holds}
-        charges = {c.number: c for c in self.charges_of(name) if c.owed_micros}
-        charges |= {n: c for a, n in scope.charges if a == name and (c := self.charge(a, n))}
+        holds |= {n: self.holds[name][n] for n in named(scope.holds, name) & {*self.holds[name]}}
+        charges = {c.number: c for c in self.charges[name].values() if c.owed_micros}
+        charges |= {n: c for n in named(scope.charges, name) if (c := self.charge(name, n))}
         return Books(
             self.accounts[name],
             in_burn_order(self.grants_for(name, scope, [*holds.values(), *charges.values()])),
@@ -77,18 +83,18 @@ class Tables:
     def grants_for(
         self, name: str, scope: Scope, reaching: Iterable[Hold | Charge]
     ) -> Iterator[Grant]:
-        named = {number for account, number in scope.grants if account == name}
-        named |= {part.grant for thing in reaching for part in thing.slices}
+        reached = named(scope.grants, name)
+        reached |= {part.grant for thing in reaching for part in thing.slices}
         late = dict(scope.late).get(name)
-        for grant in self.grants_of(name):
+        for grant in self.grants[name].values():
             lapsed = late and grant.lapsed_micros and grant.expires_at and grant.expires_at > late
-            if grant.state in OPEN_GRANT_STATES or grant.number in named or lapsed:
+            if grant.state in OPEN_GRANT_STATES or grant.number in reached or lapsed:
                 yield grant
 
     def charge(self, account: str, number: int) -> Charge | None:
-        if (account, number) in self.charges:
-            return self.charges[account, number]
-        entry = self.entries.get((account, number))
+        if number in self.charges[account]:
+            return self.charges[account][number]
+        entry = self.entries[account].get(number)
         return charge_of(entry) if entry and entry.kind in {"consume", "capture"} else None
 
     async def save(self, changes: Changes) -> None:
@@ -96,33 +102,20 @@ class Tables:
             if entry.key is not None:
                 if (entry.account, entry.key) in self.keys:
                     raise KeyTakenError(f"key {entry.key!r} is taken")
-                self.keys[entry.account, entry.key] = (entry.account, entry.version)
-            self.entries[entry.account, entry.version] = entry
+                self.keys[entry.account, entry.key] = entry.version
+            self.entries[entry.account][entry.version] = entry
         self.accounts |= {after.name: after for _, after in changes.accounts}
-        self.grants |= {(g.account, g.number): g for g in (*changes.new_grants, *changes.grants)}
-        self.holds |= {(h.account, h.number): h for h in (*changes.new_holds, *changes.holds)}
-        self.charges |= {(c.account, c.number): c for c in changes.charges}
+        for grant in (*changes.new_grants, *changes.grants):
+            self.grants[grant.account][grant.number] = grant
+        for hold in (*changes.new_holds, *changes.holds):
+            self.holds[hold.account][hold.number] = hold
+        for charge in changes.charges:
+            self.charges[charge.account][charge.number] = charge
         for row in changes.usage:
             self.add_usage((row.account, row.day, row.service, row.unit_cost), row.spent_micros)
 
     def add_usage(self, of: UsageOf, micros: int) -> None:
         self.usage[of] = self.usage.get(of, 0) + micros
-
-    # A database has indexes for these.
-
-    def grants_of(self, name: str) -> list[Grant]:
-        return sorted((g for g in self.grants.values() if g.account == name), key=lambda g: g.number)
-
-    def holds_of(self, name: str) -> list[Hold]:
-        return sorted((h for h in self.holds.values() if h.account == name), key=lambda h: h.number)
-
-    def charges_of(self, name: str) -> list[Charge]:
-        return [charge for charge in self.charges.values() if charge.account == name]
-
-    def entries_of(self, name: str) -> list[Entry]:
-        return sorted(
-            (e for e in self.entries.values() if e.account == name), key=lambda e: e.version
-        )
 
     def answer(self, query: object) -> Page[object]:
         match query:
@@ -138,17 +131,17 @@ class Tables:
             case EntriesQuery(name, after, before, newest_first, limit):
                 entries = [
                     entry
-                    for entry in self.entries_of(name)
+                    for entry in in_order(self.entries[name])
                     if after < entry.version and (before is None or entry.version < before)
                 ]
                 return self.page(entries[::-1] if newest_first else entries, limit)
             case GrantsQuery(name, after, open_only, limit):
-                grants = (g for g in self.grants_of(name) if g.number > after)
+                grants = (g for g in in_order(self.grants[name]) if g.number > after)
                 return self.page(
                     (g for g in grants if not open_only or g.state in OPEN_GRANT_STATES), limit
                 )
             case HoldsQuery(name, after, open_only, limit):
-                holds = (h for h in self.holds_of(name) if h.number > after)
+                holds = (h for h in in_order(self.holds[name]) if h.number > after)
                 return self.page((h for h in holds if not open_only or h.state == "open"), limit)
             case UsageQuery():
                 return Page(tuple(self.usage_of(query)))
@@ -166,6 +159,14 @@ class Tables:
                 sums[day if query.by_day else query.since, service, cost] += micros
         for key in sorted(sums, key=lambda k: (k[0], k[1] or "", str(k[2] or ""))):
             yield Usage(query.account, *key, sums[key])
+
+
+def named(numbers: Iterable[NumberOf], name: str) -> set[int]:
+    return {number for account, number in numbers if account == name}
+
+
+def in_order(rows: dict[int, Row]) -> list[Row]:
+    return [rows[number] for number in sorted(rows)]
 
 
 # One lock for each file: this storage is for one process.
