@@ -12,7 +12,7 @@ from aiocredits._commands import PlaceHold
 from aiocredits._finish import finish
 from aiocredits._model import Hold, Receipt
 from aiocredits._verbs import CreditVerbs
-from aiocredits.errors import RefusalError, UsageError
+from aiocredits.errors import InvalidInputError, RefusalError, StorageError, UsageError
 from aiocredits.types import Amount, IfOver
 
 OnError: TypeAlias = Literal["release", "capture"]
@@ -144,12 +144,16 @@ class CreditHold:
         if keep and self._used != 0 and (error is None or self._used):
             try:
                 await finish(self.capture_now(self._used))
-            except RefusalError:
-                await self.release()
+            except (RefusalError, InvalidInputError):
+                await self._release_after(error)
                 if error is None:
                     raise
+            except StorageError as failure:
+                if error is None:
+                    raise
+                self._leave_behind(error, failure)
         else:
-            await self.release()
+            await self._release_after(error)
 
     # For those who shield by themselves
 
@@ -192,6 +196,18 @@ class CreditHold:
         """Leave no hold behind if the cancellation came after it was placed."""
         if self._id is not None:
             await finish(self._client.release_hold(self._id))
+
+    async def _release_after(self, error: BaseException | None) -> None:
+        try:
+            await self.release()
+        except StorageError as failure:
+            if error is None:
+                raise
+            self._leave_behind(error, failure)
+
+    def _leave_behind(self, error: BaseException, failure: StorageError) -> None:
+        # What left the block matters more, a cancellation above all: the hold ends by itself.
+        error.add_note(f"hold {self.id!r} was left to its timeout: {failure}")
 
     def _end(self, receipt: Receipt) -> None:
         self._settled = True
