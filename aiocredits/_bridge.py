@@ -138,9 +138,9 @@ def _loop_to_wait_for(client: OnLoop) -> asyncio.AbstractEventLoop:
         )
     if running_loop() is not None and loop not in _own_loops:
         raise UsageError(
-            "synchronous code would wait here for the event loop of its own thread, for ever: in "
-            "coroutines write 'async def' and 'await'; call synchronous functions through "
-            "'await asyncio.to_thread(function, ...)'; or give them client=SyncCreditClient(...)"
+            "this is synchronous code on the thread of an event loop, which it would wait for, for "
+            "ever: decorate an 'async def' function and 'await' it; or call this one with 'await "
+            "asyncio.to_thread(function, ...)'; or give it client=SyncCreditClient(...)"
         )
     if not loop.is_running():
         raise UsageError(

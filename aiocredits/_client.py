@@ -144,6 +144,21 @@ class CreditClient(CreditVerbs, ReadVerbs, CareVerbs):
         """The event loop that the client is open on; None while it is not open."""
         return self._loop if self._life is _Life.OPEN else None
 
+    def sibling(self) -> "CreditClient | None":
+        """Return a client of the same books for another event loop, even one that blocks this.
+
+        It is None where the storage cannot do that.
+        """
+        share = getattr(self._storage, "sibling", None)
+        if share is None:
+            return None
+        return CreditClient(
+            share(),
+            clock=self._clock,
+            credit_price=self.credit_price,
+            burn_order=self._burn_order,
+        )
+
     # Holds, as a block
 
     def hold(

@@ -30,7 +30,7 @@ from aiocredits._decorators import (
 from aiocredits._decorators.current import current_charge
 from aiocredits._model import Receipt
 from aiocredits._status import CreditStatus
-from aiocredits._sync import SyncCreditClient, SyncCreditHold
+from aiocredits._sync import SyncCreditClient, SyncCreditHold, reachable
 from aiocredits.types import Amount, UserId
 
 __all__ = [
@@ -56,7 +56,7 @@ __all__ = [
 
 def quick_credit_check(user_id: UserId, credits: Amount, *, service: str | None = None) -> bool:
     """Tell whether the user could pay `credits` now; it only informs."""
-    client = current_client()
+    client = reachable(current_client())
     return run(client, lambda: client.can_afford(user_id, credits, service=service))
 
 
@@ -69,7 +69,7 @@ def quick_credit_consumption(
     idempotency_key: str | None = None,
 ) -> Receipt:
     """Charge `credits`, or raise `InsufficientCreditsError`."""
-    client = current_client()
+    client = reachable(current_client())
     return run(
         client,
         lambda: client.consume_credits(
@@ -80,7 +80,7 @@ def quick_credit_consumption(
 
 def get_user_credit_status(user_id: UserId) -> CreditStatus:
     """Return balance, this month's spending, grants and forecast."""
-    client = current_client()
+    client = reachable(current_client())
     return run(client, lambda: client.get_user_credit_status(user_id))
 
 

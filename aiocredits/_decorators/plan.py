@@ -60,7 +60,8 @@ class Decoration:
             raise ConfigurationError(
                 "require_credits() looks before the work: the price cannot depend on the result"
             )
-        self._terms = Terms(self._parameters, self._pricing, service, options)
+        waits = self._shape in {"function", "generator"}
+        self._terms = Terms(self._parameters, self._pricing, service, options, waits=waits)
         self.aware = self._parameters.hidden_at is not None
 
     def open(self, args: Args, kwargs: Kwargs) -> Charge:

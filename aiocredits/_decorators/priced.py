@@ -78,7 +78,9 @@ def file_processing_credits(
     minimum: Amount | None = None,
     **options: Unpack[ChargeOptions],
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Charge 1 credit per MB (10^6 bytes) of a file: a number of bytes, a buffer, a path, an upload.
+    """Charge 1 credit per MB (10^6 bytes) of a file.
+
+    It is a number of bytes, a buffer, a path or an upload.
 
     @file_processing_credits("file_size")
     async def process(user_id: str, file_size: int) -> None: ...

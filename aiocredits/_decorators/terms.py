@@ -11,6 +11,7 @@ from aiocredits._decorators.options import Options
 from aiocredits._decorators.parameters import Args, Getter, Kwargs, Parameters
 from aiocredits._decorators.prices import Pricing
 from aiocredits._decorators.selectors import getter_of
+from aiocredits._sync import reachable
 from aiocredits.errors import ConfigurationError, CreditError
 from aiocredits.types import UserId
 
@@ -35,13 +36,21 @@ class Terms:
     """Price, service, options and selectors, bound to the parameters of a function."""
 
     def __init__(
-        self, parameters: Parameters, pricing: Pricing, service: str | None, options: Options
+        self,
+        parameters: Parameters,
+        pricing: Pricing,
+        service: str | None,
+        options: Options,
+        *,
+        waits: bool,
     ) -> None:
         self.parameters = parameters
         self.pricing = pricing
         self.service = checked_service(service)
         self.description = service or ""
         self.options = options
+        self.waits = waits
+        """Whether the calls are synchronous, and wait for the client in their thread."""
         self._user = getter_of(options.user, parameters, "user")
         self._actor = _optional(options.actor, parameters, "actor")
         self._key = _optional(options.idempotency_key, parameters, "idempotency_key")
@@ -50,8 +59,9 @@ class Terms:
         """Return who pays for a call."""
         actor = self._actor(args, kwargs) if self._actor else None
         key = self._key(args, kwargs) if self._key else None
+        client = find_client(self.options.client)
         return Payer(
-            find_client(self.options.client),
+            reachable(client) if self.waits else client,
             cast("UserId", self._user(args, kwargs)),  # the client refuses what cannot be one
             None if actor is None else str(actor),
             None if key is None else str(key),

@@ -4,7 +4,7 @@ import atexit
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from decimal import Decimal
 from enum import Enum
@@ -55,10 +55,28 @@ class SyncCreditClient(CreditVerbs):
         credit_price: Decimal | int | str = 0,
         burn_order: Sequence[BurnKey] | None = None,
     ) -> None:
-        self._make = partial(
+        make = partial(
             CreditClient, storage, clock=clock, credit_price=credit_price, burn_order=burn_order
         )
-        self._client = self._make()
+        self._prepare(make, is_default=True)
+
+    @classmethod
+    def beside(cls, client: CreditClient) -> Self | None:
+        """Return a client of the same books with an event loop of its own, if they can be shared.
+
+        It is nobody's default.
+        """
+        first = client.sibling()
+        if first is None:
+            return None
+        self = cls.__new__(cls)
+        self._prepare(lambda: client.sibling() or first, is_default=False)
+        return self
+
+    def _prepare(self, make: Callable[[], CreditClient], *, is_default: bool) -> None:
+        self._make = make
+        self._client = make()
+        self._is_default = is_default
         self._life = _Life.UNOPENED
         self._lock = threading.RLock()
         self._thread = ExitStack()
@@ -169,6 +187,8 @@ class SyncCreditClient(CreditVerbs):
             client = self._client
             portal.call(client.open)
             stack.callback(portal.call, client.close)
+            if not self._is_default:
+                unregister(client)
             if client.loop is not None:
                 own(client.loop)
                 stack.callback(disown, client.loop)

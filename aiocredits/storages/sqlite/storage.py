@@ -71,6 +71,14 @@ class SqliteStorage:
             )
         return cls(unquote(parts.path[1:]), busy_timeout=busy_timeout)
 
+    def sibling(self) -> "SqliteStorage":
+        """Return a storage of the same file for another event loop, even one that blocks this.
+
+        Every transaction is one visit to the connection's thread, so that none stays open, and
+        locks the other out, because its own loop is waiting.
+        """
+        return SqliteStorage(self._path, busy_timeout=self._busy_timeout)
+
     async def open(self) -> None:
         """Open the file, create it where it is missing, and bring its tables up to date."""
         try:
