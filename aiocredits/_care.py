@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from aiocredits._commands import Command, Settle
 from aiocredits._ledger import Audit
-from aiocredits._model import Account, Grant, Hold, Receipt
+from aiocredits._model import Account, Books, Grant, Hold, Receipt
 from aiocredits._names import CREDITS, account_name, new_key
 from aiocredits._queries import (
     AccountsQuery,
@@ -122,9 +122,10 @@ class CareVerbs(ABC):
             version = await self._read_on(audit)
             grants, holds = await self._all_grants(name), await self._all_holds(name)
             usage = await self._read(UsageQuery(name, date.min, date.max, by_day=True))
-            account = await self._account(name)
-            if account.version == version:
-                problems = audit.finish(account, grants, holds, usage.rows)
+            books = await self._kept(name)
+            if books.account.version == version:
+                audit.compare_debts(books.charges)
+                problems = audit.finish(books.account, grants, holds, usage.rows)
                 break
         else:
             found.busy.append(audit.draft.account.user_id)
@@ -140,10 +141,10 @@ class CareVerbs(ABC):
             if not page.more:
                 return audit.draft.account.version
 
-    async def _account(self, name: str) -> Account:
+    async def _kept(self, name: str) -> Books:
         # Asked for an instant long past, so that nothing is due and the account is as it is kept.
         page = await self._read(BooksQuery(name, datetime.min.replace(tzinfo=self._now().tzinfo)))
-        return page.rows[0].account
+        return page.rows[0]
 
     async def _all_grants(self, name: str) -> Sequence[Grant]:
         return await self._all(lambda after: GrantsQuery(name, after, limit=PAGE))

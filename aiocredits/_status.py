@@ -8,7 +8,7 @@ from typing import Self
 
 from aiocredits._amounts import Micros, to_credits
 from aiocredits._ledger import spendable
-from aiocredits._model import Books, Grant, Usage
+from aiocredits._model import OPEN_GRANT_STATES, Books, Grant, Usage
 
 FORECAST_DAYS = 30
 EXPIRING_WITHIN = timedelta(days=7)
@@ -20,7 +20,7 @@ class Fields:
     __slots__ = ()
 
     def __getitem__(self, name: str) -> object:
-        if name.startswith("_") or not hasattr(self, name):
+        if name not in getattr(self, "__dataclass_fields__", ()):
             raise KeyError(name)
         return getattr(self, name)
 
@@ -131,7 +131,8 @@ def status_of(
             monthly_cost=_cost(month, credit_price),
             month=month_name,
         ),
-        grants=tuple(books.grants.values()),
+        # What has ended stays in the books until somebody writes that down.
+        grants=tuple(g for g in books.grants.values() if g.state in OPEN_GRANT_STATES),
         by_service=_by_service(month),
         expiring=sorted(expiring, key=lambda grant: (grant.expires_at or at, grant.number)),
         forecast=_forecast(account.available_micros, recent_micros, at),

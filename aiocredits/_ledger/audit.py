@@ -1,7 +1,7 @@
 """Deriving the books again from their entries, to prove that nothing is missing."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, cast
@@ -65,6 +65,12 @@ class Audit:
         self._compare("usage", derived_usage, {key: m for key, m in kept.items() if m})
         self._compare("what came in, minus what went out", self._conserved(), 0)
         return self.problems
+
+    def compare_debts(self, kept: Mapping[int, Charge]) -> None:
+        """Compare the charges that are kept as owing something."""
+        derived = {number: c for number, c in self.draft.charges.items() if c.owed_micros}
+        for number in sorted(derived.keys() | kept.keys()):
+            self._compare(f"charge {self.draft.id(number)}", derived.get(number), kept.get(number))
 
     def _read(self, entry: Entry) -> None:
         draft = self.draft
