@@ -13,11 +13,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
-from measure import Json, finish, options, requirement
-
 from aiocredits import CreditClient, Receipt, ai_chat_credits, consume_credits
 from aiocredits._commands import Accepted, Command, Outcome, singles
 from aiocredits.storages.memory import MemoryStorage
+from measure import Json, finish, options, requirement
 
 LIMIT_US = 30
 MESSAGE = "x" * 101

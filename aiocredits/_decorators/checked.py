@@ -11,6 +11,8 @@ class Checked(Charge):
     """One call that needs credits to be there, and consumes none."""
 
     settles = False
+    left = True
+    """There is never anything to settle."""
 
     def __init__(self, terms: Terms, payer: Payer, micros: Micros) -> None:
         super().__init__(terms, payer)

@@ -24,7 +24,8 @@ class Streamed(Held):
         self._delivered: Micros = 0
         """What it cost with the last item that was delivered."""
         self._exhausted = False
-        self._left = False
+        self.left = False
+        """Whether the stream is settled."""
         self._renew_at = monotonic() + self.timeout.total_seconds() / 2
 
     async def begin(self) -> None:
@@ -36,14 +37,14 @@ class Streamed(Held):
         """Count an item; tell whether it is paid for, or else `cover` must be asked."""
         self._due = self.meter.add(item)
         is_paid_for = self.paid or self._due <= self.reserved
-        if is_paid_for and not self._left and monotonic() < self._renew_at:
+        if is_paid_for and not self.left and monotonic() < self._renew_at:
             self._delivered = self._due
             return True
         return False
 
     async def cover(self) -> bool:
         """See that the item is paid for; tell whether it may be delivered."""
-        if self._left:
+        if self.left:
             raise UsageError(
                 f"{self.terms.parameters.function_name}() is read on after its CreditClient was "
                 "closed: read streams to their end inside 'async with CreditClient()'"
@@ -61,7 +62,7 @@ class Streamed(Held):
 
     async def complete(self) -> None:
         """Charge a stream that came to its end."""
-        self._left = True
+        self.left = True
         due = self.noted(self._delivered if self._exhausted else self.meter.total)
         try:
             await finish(self.settle(due))
@@ -71,9 +72,9 @@ class Streamed(Held):
 
     async def leave(self, error: BaseException) -> None:
         """Settle a stream that was left before its end, or that failed."""
-        if self._left:
+        if self.left:
             return
-        self._left = True
+        self.left = True
         options = self.terms.options
         left = isinstance(error, GeneratorExit | asyncio.CancelledError)
         policy = options.on_disconnect if left else options.on_error

@@ -10,10 +10,12 @@ from functools import partial, wraps
 from typing import TypeVar
 
 from aiocredits._bridge import run, run_or_post
+from aiocredits._decorators.charge import log
 from aiocredits._decorators.checked import Checked
 from aiocredits._decorators.current import holding
 from aiocredits._decorators.shapes import AnyFunction, Plan
 from aiocredits._decorators.stream import Streamed
+from aiocredits.errors import UsageError
 
 T = TypeVar("T")
 
@@ -113,7 +115,16 @@ def _close_sync(
         if inner is not None:
             _called(charge, inner.close)
     finally:
+        if not charge.left:
+            _leave(charge, error)
+
+
+def _leave(charge: Streamed | Checked, error: BaseException) -> None:
+    try:
         run_or_post(charge.client, lambda: charge.leave(error))
+    except UsageError as failure:  # the loop has ended, and with it whoever could be told
+        log.error("a stream was left to the timeout of its hold: %s", failure)
+        error.add_note(f"the stream was left to the timeout of its hold: {failure}")
 
 
 # The call is current while the function runs, and no longer: a generator runs in the context of

@@ -174,9 +174,7 @@ class TestOnError:
             ("leave", {"on_error": "keep", "on_disconnect": "refund"}, 0),
         ],
     )
-    async def test_streams(
-        self, end: Literal["raise", "leave"], options: Any, spent: int
-    ) -> None:
+    async def test_streams(self, end: Literal["raise", "leave"], options: Any, spent: int) -> None:
         @consume_credits(per_character(1, of="result"), **options)
         async def work(user_id: str) -> AsyncGenerator[str]:
             yield "x" * 10
@@ -220,11 +218,11 @@ class TestOnError:
 
 
 class TestIfShort:
-    @pytest.mark.parametrize(("if_short", "balance", "debt"), [("partial", 0, 0), ("overdraft", 0, 3)])
+    @pytest.mark.parametrize(
+        ("if_short", "balance", "debt"), [("partial", 0, 0), ("overdraft", 0, 3)]
+    )
     @pytest.mark.parametrize("kind", ["known", "by result", "stream"])
-    async def test_it_goes_on(
-        self, if_short: IfShort, balance: int, debt: int, kind: str
-    ) -> None:
+    async def test_it_goes_on(self, if_short: IfShort, balance: int, debt: int, kind: str) -> None:
         @consume_credits(8, if_short=if_short)
         async def known(user_id: str) -> str:
             return "x" * 8

@@ -137,7 +137,11 @@ async def test_coroutine_functions_select_nothing() -> None:
     [
         (per_character(1, of="mesage"), {}, "no parameter 'mesage', which the price names"),
         (per_character(1, of="a b"), {}, "not a name"),
-        (per_token(input=1), {"usage": {"output_tokens": "x"}}, "the price measures 'input_tokens'"),
+        (
+            per_token(input=1),
+            {"usage": {"output_tokens": "x"}},
+            "the price measures 'input_tokens'",
+        ),
         (lambda mesage: 1, {}, "no parameter 'mesage'"),
         (lambda result: 1, {}, "say with estimate="),
     ],
