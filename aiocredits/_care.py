@@ -85,9 +85,12 @@ class CareVerbs(ABC):
         """
         count, due = 0, self._accounts(self._now())
         async for accounts in due:
-            async with asyncio.TaskGroup() as tasks:
-                for account in accounts:
-                    tasks.create_task(self.submit(Settle(account.name, new_key())))
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    for account in accounts:
+                        tasks.create_task(self.submit(Settle(account.name, new_key())))
+            except ExceptionGroup as failures:  # of one storage, and so all alike
+                raise failures.exceptions[0] from failures
             count += len(accounts)
         return Maintenance(count)
 

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from aiocredits import CreditClient
+from aiocredits._commands import Command, Outcome
+from aiocredits.errors import StorageUnavailableError
 from aiocredits.storages.memory import MemoryStorage, _Shelf
 from tests.client.conftest import START, Time
 
@@ -41,6 +43,28 @@ async def test_maintenance_writes_down_what_is_due_and_changes_no_answer(
     assert await client.get_user_credit_status(7) == before
     assert (await client.run_maintenance()).accounts == 0
     assert [entry.kind async for entry in client.entries(7)] == ["grant", "expire"]
+
+
+class ReadOnlyStorage(MemoryStorage):
+    """Fails every write, once it is told to."""
+
+    failing = False
+
+    async def apply(self, commands: Sequence[Command], *, at: datetime) -> Sequence[Outcome]:
+        if self.failing:
+            raise StorageUnavailableError("the database is gone")
+        return await super().apply(commands, at=at)
+
+
+async def test_maintenance_fails_as_its_storage_does(time: Time) -> None:
+    storage = ReadOnlyStorage()
+    async with CreditClient(storage, clock=time) as client:
+        for number in range(3):
+            await client.add_credits(number, 5, expires_at=START + HOUR)
+        time.pass_(hours=1)
+        storage.failing = True
+        with pytest.raises(StorageUnavailableError, match="the database is gone"):
+            await client.run_maintenance()
 
 
 async def test_verify_counts_what_it_read(client: CreditClient) -> None:
