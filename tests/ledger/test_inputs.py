@@ -22,6 +22,7 @@ from aiocredits.errors import (
     InvalidInputError,
     InvalidNameError,
 )
+from tests.ledger.world import law
 
 Build = Callable[..., object]
 Anything: TypeAlias = Any
@@ -139,6 +140,7 @@ def test_what_is_an_amount(amount: Anything, micros: int) -> None:
     assert to_micros(amount) == micros
 
 
+@law
 @given(st.integers(1, MAX_MICROS))
 def test_an_amount_comes_back_as_it_was_and_prints_plainly(micros: int) -> None:
     credits = to_credits(micros)
@@ -148,6 +150,7 @@ def test_an_amount_comes_back_as_it_was_and_prints_plainly(micros: int) -> None:
     assert re.fullmatch(r"(0|[1-9]\d*)(\.\d*[1-9])?", plain(micros))
 
 
+@law
 @given(st.one_of(st.decimals(), st.text(), st.integers(), st.floats(), st.booleans()))
 def test_an_amount_is_exact_or_refused(amount: Anything) -> None:
     try:
@@ -277,6 +280,7 @@ def test_what_is_no_id(id: Anything) -> None:
             build(id)
 
 
+@law
 @given(
     st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=255),
     st.sampled_from(["credits", "images", "a.b-c_9"]),
