@@ -1,5 +1,8 @@
 -- Every statement of the SQLite storage, by name. Lists of accounts, keys and numbers come as one
 -- JSON array, so that each statement is prepared once, whatever the size of a batch.
+--
+-- INDEXED BY, because without statistics SQLite prefers a primary key to a partial index, and then
+-- what has ended would be read with what is open: a charge would slow down with history.
 
 -- Accounts of a batch.
 -- name: accounts
@@ -11,7 +14,7 @@ WHERE account IN (SELECT value FROM json_each(?1))
 -- name: open_grants
 SELECT account, number, state, amount, remaining, held, lapsed, priority, category, unit_cost,
        scope, effective_at, expires_at, rolled_over, description, metadata
-FROM credit_grants
+FROM credit_grants INDEXED BY credit_grants_open
 WHERE account IN (SELECT value FROM json_each(?1))
   AND state IN ('pending', 'scheduled', 'live', 'expiring', 'revoking')
 
@@ -30,14 +33,14 @@ SELECT g.account, g.number, g.state, g.amount, g.remaining, g.held, g.lapsed, g.
        g.category, g.unit_cost, g.scope, g.effective_at, g.expires_at, g.rolled_over,
        g.description, g.metadata
 FROM json_each(?1) AS late
-CROSS JOIN credit_grants AS g
+CROSS JOIN credit_grants AS g INDEXED BY credit_grants_lapsed
     ON g.account = late.value ->> 0 AND g.lapsed > 0 AND g.expires_at > late.value ->> 1
 
 -- Holds that end by an instant; through credit_holds_open.
 -- name: due_holds
 SELECT account, number, state, amount, captured, slices, placed_at, expires_at, service, actor,
        description, metadata
-FROM credit_holds
+FROM credit_holds INDEXED BY credit_holds_open
 WHERE account IN (SELECT value FROM json_each(?1)) AND state = 'open' AND expires_at <= ?2
 
 -- name: named_holds
@@ -50,12 +53,12 @@ CROSS JOIN credit_holds AS h
 -- When the first hold ends that is not due; one look into credit_holds_open.
 -- name: next_timeout
 SELECT min(expires_at)
-FROM credit_holds
+FROM credit_holds INDEXED BY credit_holds_open
 WHERE account = ?1 AND state = 'open' AND expires_at > ?2
 
 -- name: owing_charges
 SELECT account, number, amount, at, service, slices, owed, refunded
-FROM credit_charges
+FROM credit_charges INDEXED BY credit_charges_owing
 WHERE account IN (SELECT value FROM json_each(?1)) AND owed > 0
 
 -- name: named_charges
@@ -161,7 +164,7 @@ LIMIT ?1
 -- name: page_open_grants
 SELECT account, number, state, amount, remaining, held, lapsed, priority, category, unit_cost,
        scope, effective_at, expires_at, rolled_over, description, metadata
-FROM credit_grants
+FROM credit_grants INDEXED BY credit_grants_open
 WHERE account = ?2 AND number > ?3
   AND state IN ('pending', 'scheduled', 'live', 'expiring', 'revoking')
 ORDER BY number
@@ -178,7 +181,7 @@ LIMIT ?1
 -- name: page_open_holds
 SELECT account, number, state, amount, captured, slices, placed_at, expires_at, service, actor,
        description, metadata
-FROM credit_holds
+FROM credit_holds INDEXED BY credit_holds_open
 WHERE account = ?2 AND number > ?3 AND state = 'open'
 ORDER BY number
 LIMIT ?1
