@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from math import nan
 from pathlib import Path
 from typing import Self, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -24,6 +25,8 @@ from aiocredits.storages.sqlite.schema import migrate
 from aiocredits.storages.sqlite.thread import ConnectionThread, close, connect
 from aiocredits.storages.sqlite.unit import Unit
 
+_LONGEST_TIMEOUT = 86_400.0
+
 T = TypeVar("T")
 Row = TypeVar("Row")
 
@@ -40,7 +43,7 @@ class SqliteStorage:
     """
 
     def __init__(self, path: str | Path, *, busy_timeout: float = BUSY_TIMEOUT) -> None:
-        if str(path) in {"", ":memory:"}:
+        if str(path) in {"", ":memory:"} or "\0" in str(path):
             raise ConfigurationError(
                 f"{str(path)!r} is no file: name one, as in 'sqlite:///credits.db', or keep books "
                 "in memory with 'memory://'"
@@ -55,6 +58,10 @@ class SqliteStorage:
     def from_url(cls, url: str) -> Self:
         """Return a storage for a ``sqlite:///`` URL."""
         parts = urlsplit(url)
+        if parts.fragment:
+            raise ConfigurationError(
+                f"{url!r}: a '#' or '?' in a file's name is written %23 or %3F"
+            )
         if parts.netloc or not parts.path:
             raise ConfigurationError(
                 f"{url!r}: a file is named after three slashes, 'sqlite:///relative.db', an "
@@ -63,8 +70,10 @@ class SqliteStorage:
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
         try:
             busy_timeout = float(options.pop("busy_timeout", BUSY_TIMEOUT))
-        except ValueError as error:
-            raise ConfigurationError(f"{url!r}: busy_timeout is a number of seconds") from error
+        except ValueError:
+            busy_timeout = nan
+        if not 0 <= busy_timeout <= _LONGEST_TIMEOUT:
+            raise ConfigurationError(f"{url!r}: busy_timeout is a number of seconds, up to a day")
         if options:
             raise ConfigurationError(
                 f"{url!r}: unknown option {', '.join(sorted(options))}; known is busy_timeout"
@@ -200,6 +209,10 @@ def _translated(path: Path) -> Generator[None]:
         raise StorageUnavailableError(
             f"{path} cannot be used, and nothing was written: {error}; check the path, the disk "
             "and the permissions"
+        ) from error
+    except OverflowError as error:
+        raise StorageError(
+            f"{path} cannot hold so large a number, and nothing was written: {error}"
         ) from error
     except ValueError as error:
         if "no active connection" in str(error) or "Connection closed" in str(error):

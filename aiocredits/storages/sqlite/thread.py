@@ -36,6 +36,10 @@ async def connect(open_connection: Callable[[], sqlite3.Connection]) -> Connecti
     except asyncio.CancelledError:
         await close([connection])
         raise
+    except BaseException:
+        # It was told to stop, and has to be done with that before its loop may be closed.
+        connection._thread.join()  # noqa: SLF001 - as above
+        raise
     return connection
 
 
