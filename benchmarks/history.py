@@ -130,7 +130,7 @@ async def run(directory: Path, sizes: Sizes) -> tuple[dict[str, Json], list[Json
     url = f"sqlite:///{directory / 'history.db'}"
     async with CreditClient(url, clock=calendar) as client:
         progress(f"a year with {sizes.grants * (CHARGES + 1):,} entries …")
-        await live_a_year(client, calendar, SHORT, grants=3, charges=32)
+        await live_a_year(client, calendar, SHORT, grants=33, charges=2)
         peaks = await live_a_year(client, calendar, LONG, grants=sizes.grants, charges=CHARGES)
         calendar.now += YEAR
 
