@@ -166,7 +166,7 @@ def _valid_then(
 
 def _was_valid(grant: Grant, service: str | None, instant: datetime) -> bool:
     return (
-        (grant.state == "live" or grant.lapsed_micros > 0)
+        (grant.state == "live" or (grant.lapsed_micros > 0 and grant.state != "revoked"))
         and grant.effective_at <= instant
         and (grant.expires_at is None or instant < grant.expires_at)
         and (grant.scope is None or service in grant.scope)

@@ -224,6 +224,19 @@ def test_late_usage_reinstates_what_has_expired_since(before: timedelta, reaches
     check(world)
 
 
+def test_late_usage_does_not_reach_what_was_revoked() -> None:
+    world = World()
+    world.do(c.AddGrant("alice", "old", 5 * ONE, expires_at=START + HOUR))
+    charge = world.do(c.Consume("alice", "c", 5 * ONE))
+    world.do(c.Refund("alice", "back", charge.number), START + HOUR)
+    assert world.books["alice"].grants[1].lapsed_micros == 5 * ONE
+    late = c.Consume("alice", "late", ONE, occurred_at=START)
+    assert World.of(world).do(late, START + DAY).amount == 1
+    world.do(c.RevokeGrant("alice", "revoke", 1), START + DAY)
+    assert isinstance(world.refusal(late, START + DAY), Exception)
+    check(world)
+
+
 def test_late_usage_begins_no_earlier_than_its_grant() -> None:
     world = World()
     end = START + HOUR
