@@ -25,6 +25,7 @@ class OnLoop(Protocol):
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
         """The loop; None while it is not open."""
+        ...
 
 
 def own(loop: asyncio.AbstractEventLoop) -> None:

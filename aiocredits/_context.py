@@ -16,6 +16,7 @@ class Unsettled(Protocol):
 
     async def abandon(self) -> None:
         """Settle now."""
+        ...
 
 
 _of_context: ContextVar["CreditClient | None"] = ContextVar("aiocredits_client", default=None)

@@ -28,6 +28,7 @@ from aiocredits._decorators import (
     workflow_credits,
 )
 from aiocredits._decorators.current import current_charge
+from aiocredits._decorators.options import Verdict
 from aiocredits._model import Receipt
 from aiocredits._status import CreditStatus
 from aiocredits._sync import SyncCreditClient, SyncCreditHold, reachable
@@ -37,6 +38,7 @@ __all__ = [
     "CreditInfo",
     "SyncCreditClient",
     "SyncCreditHold",
+    "Verdict",
     "ai_analysis_credits",
     "ai_chat_credits",
     "ai_generation_credits",

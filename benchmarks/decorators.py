@@ -26,6 +26,7 @@ class InstantStorage(MemoryStorage):
     """Accepts everything and keeps nothing: what is left is everything around the books."""
 
     async def apply(self, commands: Sequence[Command], *, at: datetime) -> Sequence[Outcome]:
+        """Accept all of them."""
         return [self._accept(command, at) for command in commands]
 
     def _accept(self, command: Command, at: datetime) -> Outcome:
@@ -34,16 +35,16 @@ class InstantStorage(MemoryStorage):
 
 
 @consume_credits(5, "Service")
-async def decorated(user_id: str, message: str) -> str:
+async def decorated(user_id: str, message: str) -> str:  # noqa: ARG001 - who pays
     return message
 
 
 @ai_chat_credits("message")
-async def priced(user_id: str, message: str) -> str:
+async def priced(user_id: str, message: str) -> str:  # noqa: ARG001 - who pays
     return message
 
 
-async def bare(user_id: str, message: str) -> str:
+async def bare(user_id: str, message: str) -> str:  # noqa: ARG001 - who pays
     return message
 
 

@@ -14,6 +14,7 @@ class LendsClient(Protocol):
     @property
     def client(self) -> CreditClient:
         """The client that does the work."""
+        ...
 
 
 ClientSource: TypeAlias = CreditClient | LendsClient | Callable[[], CreditClient | LendsClient]

@@ -1,7 +1,7 @@
 """A decoration: one function, and what its calls cost."""
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from aiocredits._decorators.charge import Charge
 from aiocredits._decorators.checked import Checked
@@ -121,8 +121,8 @@ def decorator(
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         if isinstance(function, staticmethod | classmethod):
-            inner = decorate(function.__func__)
-            return cast("Callable[P, T]", type(function)(inner))
+            descriptor = cast("Any", function)  # it is no function, but a decorator is given one
+            return cast("Callable[P, T]", type(descriptor)(decorate(descriptor.__func__)))
         require_function(function)
         decoration = Decoration(
             function, price, service, options, aware=aware, check_only=check_only

@@ -21,6 +21,7 @@ class Quoted(Protocol):
     @property
     def micros(self) -> Micros:
         """In micro-credits."""
+        ...
 
 
 class Quotes(Protocol):
@@ -32,15 +33,19 @@ class Quotes(Protocol):
     @property
     def quantities(self) -> tuple[str, ...]:
         """The names of what it measures."""
+        ...
 
     def measure(self, name: str, value: object) -> Quantity:
         """Return how much of a quantity is in `value`."""
+        ...
 
     def quote(self, /, **usage: object) -> Quoted:
         """Return what `usage` costs."""
+        ...
 
     def upper_bound(self, /, **limits: object) -> Quoted:
         """Return the most that usage within `limits` can cost."""
+        ...
 
 
 Cost: TypeAlias = Amount | Quoted
@@ -208,8 +213,10 @@ class Estimated(Pricing):
 
 def micros_of(cost: Cost) -> Micros:
     """Return a cost in micro-credits; nothing may cost nothing."""
-    # Whatever else it is, it is refused as an amount.
-    return cost.micros if hasattr(cost, "micros") else to_micros_or_zero(cost)
+    micros: object = getattr(cost, "micros", None)
+    if isinstance(micros, int):
+        return micros
+    return to_micros_or_zero(cast("Amount", cost))  # which refuses whatever else it is
 
 
 def pricing_of(

@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from inspect import Parameter
 from string import Formatter
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from aiocredits._decorators.parameters import Args, Getter, Kwargs, Parameters, name_of
 from aiocredits.errors import ConfigurationError, UsageError
@@ -58,10 +58,17 @@ def follow(value: object, steps: list[str], wanted: str) -> object:
     """Return what is at the end of a path: attributes, or keys of a mapping."""
     for step in steps:
         try:
-            value = value[step] if isinstance(value, Mapping) else getattr(value, step)
+            value = _member(value, step)
         except (AttributeError, KeyError):
             raise UsageError(f"{wanted}: a {type(value).__name__} has no {step!r}") from None
     return value
+
+
+def _member(value: object, name: str) -> object:
+    if isinstance(value, Mapping):
+        return cast("Mapping[str, object]", value)[name]
+    found: object = getattr(value, name)
+    return found
 
 
 def asking(function: Callable[..., object], parameters: Parameters, wanted: str) -> Getter:

@@ -26,18 +26,22 @@ class Plan(Protocol):
 
     def open(self, args: Args, kwargs: Kwargs) -> Charge:
         """Return the charge of one call, or raise what is wrong with the call."""
+        ...
 
     def open_stream(self, args: Args, kwargs: Kwargs) -> Streamed | Checked:
         """Return the charge of one stream."""
+        ...
 
     @property
     def aware(self) -> bool:
         """Whether the function asks for `credit_info`."""
+        ...
 
     def tell(
         self, info: CreditInfo, args: Args, kwargs: dict[str, object]
     ) -> tuple[Args, dict[str, object]]:
         """Return the arguments with `credit_info` among them."""
+        ...
 
 
 def shape_of(function: AnyFunction) -> Shape:

@@ -216,7 +216,8 @@ def _close_all() -> None:
 
 def _renew_all() -> None:
     for client in tuple(_all):
-        client._after_fork()  # noqa: SLF001 - nobody else may call it
+        # Nobody else may call it.
+        client._after_fork()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 atexit.register(_close_all)

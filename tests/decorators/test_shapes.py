@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Coroutine, Generator
 from decimal import Decimal
 from typing import Any
 
@@ -181,11 +181,14 @@ def test_plain_function_that_returns_a_coroutine_is_refused_and_given_back() -> 
     async def behind(user_id: str) -> str:
         return user_id
 
-    decorated = charge(lambda user_id: behind(user_id))
+    def plain(user_id: str) -> Coroutine[Any, Any, str]:
+        return behind(user_id)
+
+    decorated = charge(plain)
     with SyncCreditClient("memory://") as client:
         client.add_credits(USER, START)
         with pytest.raises(UsageError, match="async def"):
-            decorated(USER)
+            _ = decorated(USER)
         assert client.get_user_balance(USER) == START
 
 
@@ -236,11 +239,12 @@ class TestRequireCredits:
 class TestCreditAware:
     async def test_the_function_is_told(self) -> None:
         @credit_aware(5, "Service")
-        async def work(user_id: str, credit_info: dict[str, Decimal], extra: int = 0) -> object:
+        async def decorated(user_id: str, credit_info: dict[str, Decimal], extra: int = 0) -> Any:
             return credit_info, extra
 
+        work: Any = decorated
         async with opened():
-            told, extra = await work(USER, 7)  # type: ignore[call-arg, arg-type, misc]
+            told, extra = await work(USER, 7)
             assert told == {"current_balance": START - 5, "credits": 5}
             assert extra == 7
         assert "credit_info" not in inspect.signature(work).parameters

@@ -8,19 +8,20 @@ import asyncio
 import gc
 from collections.abc import AsyncGenerator, Callable, Generator
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import pytest
 
 from aiocredits import SyncCreditClient, ai_chat_credits, ai_generation_credits, consume_credits
-from tests.decorators.books import START, USER, Boom, opened, settled
+from tests.decorators.books import START, USER, BoomError, opened, settled
 
-PRICES = {
+PRICES: dict[str, Callable[[], Callable[[Any], Any]]] = {
     "fixed": lambda: consume_credits(5, "Service"),
     "by argument": lambda: ai_chat_credits("message"),
-    "by result": lambda: ai_generation_credits(),
+    "by result": ai_generation_credits,
     "by result, limited": lambda: ai_generation_credits(limit=500),
 }
+T = TypeVar("T")
 MESSAGE = "m" * 101
 TEXT = "x" * 60
 
@@ -37,12 +38,16 @@ End = Literal["return", "raise", "wait"]
 every_price = pytest.mark.parametrize("price", PRICES)
 
 
-def make_coroutine(price: str, entered: asyncio.Event) -> Callable[..., object]:
-    @PRICES[price]()
+def charged(price: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    return PRICES[price]()
+
+
+def make_coroutine(price: str, entered: asyncio.Event) -> Any:
+    @charged(price)
     async def work(user_id: str, message: str, end: End) -> str:
         entered.set()
         if end == "raise":
-            raise Boom
+            raise BoomError
         if end == "wait":
             await asyncio.Event().wait()
         return TEXT
@@ -50,25 +55,23 @@ def make_coroutine(price: str, entered: asyncio.Event) -> Callable[..., object]:
     return work
 
 
-def make_function(price: str, client: SyncCreditClient) -> Callable[..., str]:
-    del client
-
-    @PRICES[price]()
+def make_function(price: str) -> Any:
+    @charged(price)
     def work(user_id: str, message: str, end: End) -> str:
         if end == "raise":
-            raise Boom
+            raise BoomError
         return TEXT
 
     return work
 
 
-def make_async_generator(price: str) -> Callable[..., AsyncGenerator[str]]:
-    @PRICES[price]()
+def make_async_generator(price: str) -> Any:
+    @charged(price)
     async def work(user_id: str, message: str, end: End = "return") -> AsyncGenerator[str]:
         yield TEXT
         yield TEXT
         if end == "raise":
-            raise Boom
+            raise BoomError
         if end == "wait":
             await asyncio.Event().wait()
         yield TEXT
@@ -76,13 +79,13 @@ def make_async_generator(price: str) -> Callable[..., AsyncGenerator[str]]:
     return work
 
 
-def make_generator(price: str) -> Callable[..., Generator[str]]:
-    @PRICES[price]()
+def make_generator(price: str) -> Any:
+    @charged(price)
     def work(user_id: str, message: str, end: End = "return") -> Generator[str]:
         yield TEXT
         yield TEXT
         if end == "raise":
-            raise Boom
+            raise BoomError
         yield TEXT
 
     return work
@@ -98,7 +101,7 @@ class TestCoroutine:
     @every_price
     async def test_raise(self, price: str) -> None:
         async with opened() as client:
-            with pytest.raises(Boom):
+            with pytest.raises(BoomError):
                 await make_coroutine(price, asyncio.Event())(USER, MESSAGE, "raise")
             assert await settled(client) == 0
 
@@ -153,7 +156,7 @@ class TestAsyncGenerator:
     @every_price
     async def test_raise(self, price: str) -> None:
         async with opened() as client:
-            with pytest.raises(Boom):
+            with pytest.raises(BoomError):
                 async for _ in make_async_generator(price)(USER, MESSAGE, "raise"):
                     pass
             assert await settled(client) == 0
@@ -244,8 +247,8 @@ class TestAsyncGenerator:
         async with opened() as client:
             stream = make_async_generator(price)(USER, MESSAGE)
             await anext(stream)
-            with pytest.raises(Boom):
-                await stream.athrow(Boom())
+            with pytest.raises(BoomError):
+                await stream.athrow(BoomError())
             assert await settled(client) == 0
 
     @every_price
@@ -276,13 +279,13 @@ def spent(client: SyncCreditClient) -> Decimal:
 class TestFunction:
     @every_price
     def test_return(self, price: str, sync_client: SyncCreditClient) -> None:
-        assert make_function(price, sync_client)(USER, MESSAGE, "return") == TEXT
+        assert make_function(price)(USER, MESSAGE, "return") == TEXT
         assert spent(sync_client) == CALL[price]
 
     @every_price
     def test_raise(self, price: str, sync_client: SyncCreditClient) -> None:
-        with pytest.raises(Boom):
-            make_function(price, sync_client)(USER, MESSAGE, "raise")
+        with pytest.raises(BoomError):
+            make_function(price)(USER, MESSAGE, "raise")
         assert spent(sync_client) == 0
 
 
@@ -294,7 +297,7 @@ class TestGenerator:
 
     @every_price
     def test_raise(self, price: str, sync_client: SyncCreditClient) -> None:
-        with pytest.raises(Boom):
+        with pytest.raises(BoomError):
             list(make_generator(price)(USER, MESSAGE, "raise"))
         assert spent(sync_client) == 0
 

@@ -71,7 +71,8 @@ def test_clients_given_and_used() -> None:
     with one.use():
         work(USER)
     work(USER)
-    assert (one.get_user_balance(USER), other.get_user_balance(USER)) == (90, 95)
+    assert one.get_user_balance(USER) == 90
+    assert other.get_user_balance(USER) == 95
     one.close()
     other.close()
 
