@@ -32,6 +32,7 @@ from aiocredits._model import Receipt
 from aiocredits._names import CREDITS
 from aiocredits._queries import Page, Query
 from aiocredits._reads import ReadVerbs
+from aiocredits._transaction import CreditTransaction, join
 from aiocredits._verbs import CreditVerbs, answer
 from aiocredits.errors import ConfigurationError, UsageError
 from aiocredits.storages import Storage, storage_from_url
@@ -210,14 +211,28 @@ class CreditClient(CreditVerbs, ReadVerbs, CareVerbs):
         hold = await self.get_hold(hold_id)
         return CreditHold(self, None, hold, on_error=on_error, if_over=if_over)
 
+    # A transaction of the caller's
+
+    def in_transaction(self, connection: object) -> CreditTransaction:
+        """Return the same verbs, for use inside a transaction of yours: PostgreSQL only.
+
+            async with pool.acquire() as connection, connection.transaction():
+                await connection.execute("INSERT INTO reports …")
+                await client.in_transaction(connection).consume_credits("alice", 5, "a report")
+
+        Your rows and the charge are committed together, or neither is. `connection` is asyncpg's,
+        to the database that the credits are in.
+        """
+        self._require_open()
+        storage = join(self._storage, connection)
+        return CreditTransaction(storage, self._now, self._in_own_order, self.credit_price)
+
     # What the verbs stand on
 
     async def submit(self, command: Command) -> Receipt:
         """Return the receipt of one of `aiocredits.commands`, or raise why it was refused."""
         self._require_open()
-        if self._burn_order is not None:
-            command = self._in_own_order(command)
-        return answer(await self._commits.submit(command))
+        return answer(await self._commits.submit(self._in_own_order(command)))
 
     async def _read(self, query: Query[Row]) -> Page[Row]:
         self._require_open()
@@ -244,6 +259,8 @@ class CreditClient(CreditVerbs, ReadVerbs, CareVerbs):
             )
 
     def _in_own_order(self, command: Command) -> Command:
+        if self._burn_order is None:
+            return command
         if isinstance(command, Linked):
             return Linked(tuple(self._one_in_own_order(member) for member in command.commands))
         return self._one_in_own_order(command)

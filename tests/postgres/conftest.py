@@ -16,3 +16,8 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def url(server: Server) -> str:
     return server.new_database()
+
+
+@pytest.fixture
+def empty_url(server: Server) -> str:
+    return server.new_database(tables=False)

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from aiocredits.errors import ConfigurationError
 
 SCHEMA = "aiocredits"
-LANES = 4
+LANES = 2
 POOL_SIZE = 10
 DEADLINE = 30.0
 
@@ -73,6 +73,6 @@ def _settings(url: str, options: dict[str, str]) -> Settings:
         return Settings(**parsed).checked()
     except (KeyError, ValueError):
         raise ConfigurationError(
-            f"{url!r}: options are ?schema=name, auto_migrate=true, pgbouncer=true, lanes=4, "
+            f"{url!r}: options are ?schema=name, auto_migrate=true, pgbouncer=true, lanes=2, "
             "pool_size=10 and deadline=30, in seconds"
         ) from None

@@ -15,6 +15,7 @@ from aiocredits.storages.postgres.cache import BooksCache
 from aiocredits.storages.postgres.connecting import acquired, create_pool
 from aiocredits.storages.postgres.failures import refused_each, translating
 from aiocredits.storages.postgres.fast import FastBatch
+from aiocredits.storages.postgres.joined import JoinedStorage, checked_connection
 from aiocredits.storages.postgres.locked import LockedBatch
 from aiocredits.storages.postgres.reading import answer
 from aiocredits.storages.postgres.schema import check, migrate
@@ -36,7 +37,7 @@ class PostgresStorage:
 
     URLs are ``postgresql://user@host/database``, with any of the options ``?schema=aiocredits``,
     ``auto_migrate=true``, ``pgbouncer=true`` (needed behind a pooler in transaction mode),
-    ``lanes=4`` (batches written at the same time), ``pool_size=10`` and ``deadline=30``, the
+    ``lanes=2`` (batches written at the same time), ``pool_size=10`` and ``deadline=30``, the
     seconds after which a write gives up. Whatever else is in the URL is the driver's.
 
     A `pool` of asyncpg that is given is used and not closed: who creates it closes it.
@@ -148,6 +149,13 @@ class PostgresStorage:
             async with acquired(self._opened()) as connection:
                 page = await answer(connection, self._sql, query)
         return cast("Page[Row]", page)
+
+    def joined(self, connection: object) -> JoinedStorage:
+        """Return the storage's verbs inside the transaction that an asyncpg `connection` is in.
+
+        It has to be a connection to the same database.
+        """
+        return JoinedStorage(checked_connection(connection), self._sql, self._settings.deadline)
 
     async def _check_schema(self, pool: "Pool[Any]") -> None:
         async with acquired(pool) as connection:
