@@ -28,8 +28,10 @@ def ai_chat_credits(
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Charge 1 credit per 100 characters of the message.
 
-    @ai_chat_credits("message")
-    async def chat(user_id: str, message: str) -> str: ...
+        @ai_chat_credits("message")
+        async def chat(user_id: str, message: str) -> str: ...
+
+    A character is a Unicode code point. The price is known before the work.
     """
     from aiocredits.pricing.catalogue import ai_chat
 
@@ -80,10 +82,10 @@ def file_processing_credits(
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Charge 1 credit per MB (10^6 bytes) of a file.
 
-    It is a number of bytes, a buffer, a path or an upload.
+        @file_processing_credits("file_size")
+        async def process(user_id: str, file_size: int) -> None: ...
 
-    @file_processing_credits("file_size")
-    async def process(user_id: str, file_size: int) -> None: ...
+    The file is given as a number of bytes, a buffer, a path or an upload.
     """
     from aiocredits.pricing.catalogue import file_processing
 
@@ -119,7 +121,7 @@ def workflow_credits(
     """Charge a workflow by its steps, given as a number or as the collection of them.
 
         @workflow_credits("complex")
-        async def run(user_id: str, steps: list[Step]) -> None: ...
+        async def run(user_id: str, steps: list[str]) -> None: ...
 
     ``"simple"`` is 1 credit per 5 steps, ``"complex"`` 1 per step, ``"ai"`` 2 per AI step. `of` is
     ``"steps"`` unless said otherwise, and ``"ai_steps"`` for the last.

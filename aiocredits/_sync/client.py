@@ -148,9 +148,13 @@ class SyncCreditClient(CreditVerbs):
     ) -> SyncCreditHold:
         """Reserve `credits` for a ``with`` block and charge what the block used.
 
-        with client.hold("alice", 20) as hold:
-            answer = model(question)
-            hold.use(price(answer))
+            with SyncCreditClient("memory://") as client:
+                client.add_credits("alice", 20)
+                with client.hold("alice", 20) as hold:
+                    hold.use("2.5")
+
+        The arguments are those of `hold_credits`, and `if_over` is for what `use` was told above
+        the hold.
         """
         client = self.client
         hold = client.hold(
