@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, Generic, Protocol, TypeVar
@@ -102,10 +102,9 @@ class _Errand(Generic[T]):
                 if self._answer.done():  # it was the work that timed out
                     raise
                 if not self._loop.is_running():
-                    raise UsageError(
-                        "the event loop of the CreditClient ended while synchronous code waited "
-                        "for it: end the threads that use a client before its loop"
-                    ) from None
+                    raise _ended() from None
+            except CancelledError:  # by the loop, which ends: this thread can cancel nothing
+                raise _ended() from None
 
     def abandon(self) -> None:
         """Cancel the work if it has not ended, and wait until it has tidied up."""
@@ -128,6 +127,13 @@ class _Errand(Generic[T]):
             self._answer.set_exception(error)
         else:
             self._answer.set_result(task.result())
+
+
+def _ended() -> UsageError:
+    return UsageError(
+        "the event loop of the CreditClient ended while synchronous code waited for it: end the "
+        "threads that use a client before its loop"
+    )
 
 
 def _loop_to_wait_for(client: OnLoop) -> asyncio.AbstractEventLoop:

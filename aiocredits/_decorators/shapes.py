@@ -5,6 +5,7 @@ The shape is found out once, when the function is decorated. Streams are in `str
 
 import inspect
 from collections.abc import Awaitable, Callable
+from contextvars import Token
 from functools import partial, wraps
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -101,9 +102,11 @@ def drive_function(function: AnyFunction, plan: Plan) -> AnyFunction:
     @wraps(function)
     def call(*args: object, **kwargs: object) -> object:
         charge = plan.open(args, kwargs)
-        run(charge.client, charge.begin)
-        token = holding.set(charge) if charge.hold else None
+        token: Token[Charge | None] | None = None
         try:
+            # In here, because Ctrl+C may be seen just after it was charged.
+            run(charge.client, charge.begin)
+            token = holding.set(charge) if charge.hold else None
             if plan.aware:
                 args, kwargs = plan.tell(run(charge.client, charge.info), args, kwargs)
             result = _not_awaitable(function(*args, **kwargs), function)

@@ -65,10 +65,10 @@ def drive_generator(
     def stream(*args: object, **kwargs: object) -> Generator[object, object, object]:
         charge = plan.open_stream(args, kwargs)
         client = charge.client
-        run(client, charge.begin)
         inner: Generator[object, object, object] | None = None
         result: object = None
         try:
+            run(client, charge.begin)
             if plan.aware:
                 args, kwargs = plan.tell(run(client, charge.info), args, kwargs)
             inner = function(*args, **kwargs)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from fastapi import Depends, FastAPI, Request
@@ -150,3 +152,46 @@ def test_credit_info_is_not_a_parameter_of_the_endpoint(web: TestClient) -> None
         names = [each["name"] for each in schema["paths"][path]["get"]["parameters"]]
         assert names == ["user_id"]
     assert web.get("/aware?user_id=alice").json() == {"current_balance": "995", "credits": "5"}
+
+
+@pytest.mark.parametrize("path", ["/stream", "/stream-in-a-thread"])
+async def test_the_client_disconnects(path: str) -> None:
+    """Charged for what was sent, whoever ends the stream, and nothing stays held."""
+    app = make_app()
+    async with app.router.lifespan_context(app):
+        client: CreditClient = app.state.client
+        sent: list[bytes] = []
+        enough = asyncio.Event()
+
+        async def receive() -> dict[str, Any]:
+            await enough.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message.get("body", b""))
+            if len(b"".join(sent)) >= 150:
+                enough.set()
+                await asyncio.Event().wait()
+
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": "GET",
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "scheme": "http",
+            "query_string": b"user_id=alice&count=1000",
+            "headers": [],
+            "client": ("test", 1),
+            "server": ("test", 80),
+            "state": {},
+        }
+        await app(scope, receive, send)  # type: ignore[arg-type]
+        gc.collect()
+        async with asyncio.timeout(10):
+            while (await client.get_balance("alice")).held:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0)
+        assert len(b"".join(sent)) == 150
+        assert START - await client.get_user_balance("alice") == 4

@@ -6,13 +6,18 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from aiocredits import CreditClient, SyncCreditClient, consume_credits, sync
+from aiocredits import CreditClient, Receipt, SyncCreditClient, consume_credits, sync
 from aiocredits._bridge import run
+from aiocredits._commands import Command
 from aiocredits.errors import InsufficientCreditsError, UsageError
+from aiocredits.pricing import per_character
 
 USER = "alice"
 
@@ -180,36 +185,49 @@ def test_a_loop_that_ends_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     loop.close()
 
 
-def test_interrupted_while_it_is_charged() -> None:
-    """Ctrl+C while the charge is under way: it is given back before the interrupt is seen."""
-    began = threading.Event()
-
-    class Slow(CreditClient):
-        async def consume_credits(self, *args: object, **kwargs: object) -> object:  # type: ignore[override]
-            receipt = await super().consume_credits(*args, **kwargs)  # type: ignore[arg-type]
-            began.set()
-            await asyncio.Event().wait()
-            return receipt
-
-    _interrupt_in_main_thread(began, Slow)
-
-
-def _interrupt_in_main_thread(began: threading.Event, kind: Callable[[str], CreditClient]) -> None:
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("kind", ["function", "by result", "stream"])
+def test_interrupted_while_it_is_charged(
+    moment: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl+C while the credits are taken, or just after: they come back."""
     client = SyncCreditClient("memory://")
-    client._client = kind("memory://")
-    client.open()
     client.add_credits(USER, 100)
+    began = threading.Event()
+    original = CreditClient.submit
+
+    async def slow(self: CreditClient, command: Command) -> Receipt:
+        receipt = await original(self, command) if moment == "after" else None
+        began.set()
+        while not interrupted.is_set():  # noqa: ASYNC110 - set by a thread
+            await asyncio.sleep(0)
+        return receipt or await original(self, command)
+
+    interrupted = threading.Event()
 
     def interrupt() -> None:
         began.wait()
+        monkeypatch.setattr(CreditClient, "submit", original)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        interrupted.set()
 
+    def by_result(user_id: str) -> str:
+        return "x"
+
+    calls: dict[str, Callable[[], object]] = {
+        "function": lambda: work(USER),
+        "by result": lambda: consume_credits(per_character(1, of="result"))(by_result)(USER),
+        "stream": lambda: next(stream(USER)),
+    }
+    monkeypatch.setattr(CreditClient, "submit", slow)
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        run(client.client, lambda: client.client.consume_credits(USER, 5))
+        calls[kind]()
     thread.join()
-    assert client.get_user_balance(USER) == 95
+    found = client.get_balance(USER)
+    assert (found.available, found.held) == (Decimal(100), Decimal(0))
+    assert client.verify().ok
     client.close()
 
 
@@ -244,3 +262,45 @@ def test_a_call_takes_no_heartbeat() -> None:
         for _ in range(50):
             work(USER)
         assert time.monotonic() - began < 1
+
+
+def test_the_loop_ends_while_a_thread_waits() -> None:
+    refused = []
+
+    def wait(client: CreditClient) -> None:
+        with pytest.raises(UsageError, match="ended while") as caught:
+            run(client, asyncio.Event().wait)
+        refused.append(caught.value)
+
+    async def main() -> threading.Thread:
+        client = await CreditClient("memory://").open()
+        thread = threading.Thread(target=wait, args=(client,))
+        thread.start()
+        while len(asyncio.all_tasks()) < 2:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0)
+        await client.close()
+        return thread
+
+    asyncio.run(main()).join()
+    assert refused
+
+
+@pytest.mark.parametrize(
+    ("options", "delivered", "spent"),
+    [({}, 2, 20), ({"on_exhausted": "stop", "estimate": 10}, 1, 10)],
+)
+def test_a_stream_that_runs_out(options: Any, delivered: int, spent: int) -> None:
+    @consume_credits(per_character(1, of="result"), **options)
+    def write(user_id: str) -> Generator[str]:
+        for _ in range(4):
+            yield "x" * 10
+
+    with SyncCreditClient("memory://") as client:
+        client.add_credits(USER, 25)
+        got: list[str] = []
+        with nullcontext() if options else pytest.raises(InsufficientCreditsError):
+            got.extend(write(USER))
+        if options:
+            assert len(got) == delivered
+        found = client.get_balance(USER)
+        assert (25 - found.available, found.held) == (Decimal(spent), Decimal(0))
