@@ -237,6 +237,14 @@ def test_late_usage_does_not_reach_what_was_revoked() -> None:
     check(world)
 
 
+def test_late_usage_is_charged_within_scopes() -> None:
+    world = World()
+    world.do(c.AddGrant("alice", "chat", 5 * ONE, scope=CHAT, expires_at=START + HOUR))
+    late = c.Consume("alice", "late", ONE, service="image", occurred_at=START)
+    assert isinstance(world.refusal(late, START + DAY), Exception)
+    assert world.do(late._replace(service="chat"), START + DAY).amount == 1
+
+
 def test_late_usage_begins_no_earlier_than_its_grant() -> None:
     world = World()
     end = START + HOUR

@@ -161,6 +161,10 @@ def check_account(world: World, name: str, books: Books) -> None:
         assert all(micros > 0 for _, micros in hold.slices)
     for charge in charges:
         check_charge(books, charge)
+    for entry in entries:
+        if entry.kind in {"consume", "hold", "extend", "capture"}:
+            scopes = [books.grants[number].scope for number, _ in entry.slices]
+            assert all(scope is None or entry.service in scope for scope in scopes)
     check_due(books)
     check_overdraft(world, name, entries)
     check_audit(world, name, books)
