@@ -2,10 +2,10 @@
 
     python benchmarks/postgres.py [--quick] [--loop uvloop] [--only NAME …] [--directory PATH]
 
-All sides use one server with ``fsync`` and ``synchronous_commit`` on, and take turns, so that a busy
-machine slows them alike. ``AIOCREDITS_TEST_POSTGRES`` names a server to use instead of one that is
-started here. At the end `verify` derives every balance of the library from its entries, and the
-balances of both sides are compared with what was consumed.
+All sides use one server with ``fsync`` and ``synchronous_commit`` on, and take turns, so that a
+busy machine slows them alike. ``AIOCREDITS_TEST_POSTGRES`` names a server to use instead of one
+that is started here. At the end `verify` derives every balance of the library from its entries,
+and the balances of both sides are compared with what was consumed.
 """
 
 import argparse
@@ -269,8 +269,8 @@ class Bench:
         for account in (*ACCOUNTS, *HOT):
             left = await self.library.client.get_user_balance(account)
             assert left == GRANTED - self.library.taken[account], account
-        for account, left in (await self.by_hand.balances()).items():
-            assert left == GRANTED - self.by_hand.taken[account], account
+        for account, kept in (await self.by_hand.balances()).items():
+            assert kept == GRANTED - self.by_hand.taken[account], account
         self.report["verified"] = {"entries": verification.entries, "ok": True}
 
 
@@ -328,7 +328,7 @@ async def work(order: Mapping[str, Any]) -> dict[str, Json]:
 def on_loop(name: str, main: Coroutine[Any, Any, T]) -> T:
     """Run on the event loop that was asked for."""
     if name == "uvloop":
-        import uvloop
+        import uvloop  # noqa: PLC0415 - only where it is asked for
 
         return uvloop.run(main)
     return asyncio.run(main)
@@ -351,9 +351,7 @@ def main() -> None:
     rounds, seconds = (3, 1.0) if arguments.quick else (5, 3.0)
     with running_server(durable=True) as server:
         url = server.new_database(tables=False)
-        bench = on_loop(
-            arguments.loop, run(url, arguments.only, rounds=rounds, seconds=seconds)
-        )
+        bench = on_loop(arguments.loop, run(url, arguments.only, rounds=rounds, seconds=seconds))
     surroundings = environment(arguments.directory or Path.cwd())
     finish(
         {

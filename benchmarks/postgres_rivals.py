@@ -4,8 +4,8 @@ The single statement is the best that we know for one consume: it updates the ac
 enough, and its one grant, and inserts the entry with its key under a unique index; all of it in one
 round trip. It keeps no usage by day, and knows no expiry, priority, hold, refund or second grant.
 
-The ceiling writes the rows that the library writes for a consume, in the library's own tables, 64 to
-a statement and from two connections, and decides nothing. No rule can be faster.
+The ceiling writes the rows that the library writes for a consume, in the library's own tables, 64
+to a statement and from two connections, and decides nothing. No rule can be faster.
 """
 
 import asyncio
@@ -150,7 +150,9 @@ class ByHand:
     async def consume_in_transaction(self, account: str) -> None:
         """Take one credit, in a transaction of four statements."""
         async with self._pool.acquire() as connection, connection.transaction():
-            version, available = await connection.fetchrow(LOCK, account)
+            row = await connection.fetchrow(LOCK, account)
+            assert row is not None
+            version, available = row
             assert available >= 1
             await connection.execute(CHARGE, account, version + 1, available - 1)
             await connection.execute(PAY, account, 1)

@@ -15,7 +15,7 @@ class Proxy:
         self._lose_answer_to: bytes | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._refuses = False
-        self.lost = 0
+        self.lost = asyncio.Event()
         self.port = 0
 
     @property
@@ -29,11 +29,14 @@ class Proxy:
         """Cut the next connection whose client sends `text`, after the server has answered it."""
         self._lose_answer_to = text
 
-    def refuse(self, refuses: bool = True) -> None:  # noqa: FBT001, FBT002 - a switch
-        """Cut every connection and take no other, or take them again."""
-        self._refuses = refuses
-        if refuses:
-            self.close()
+    def go_down(self) -> None:
+        """Cut every connection and take no other."""
+        self._refuses = True
+        self.close()
+
+    def come_up(self) -> None:
+        """Take connections again."""
+        self._refuses = False
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one client."""
@@ -56,7 +59,7 @@ class Proxy:
         async def answer() -> None:
             while received := await from_server.read(1 << 16):
                 if cut.is_set():
-                    self.lost += 1
+                    self.lost.set()
                     break
                 writer.write(received)
                 await writer.drain()

@@ -51,13 +51,13 @@ async def test_charge_and_rows_are_committed_together(
 async def test_charge_and_rows_are_rolled_back_together(
     client: CreditClient, mine: asyncpg.Connection
 ) -> None:
-    with pytest.raises(ZeroDivisionError):
-        async with mine.transaction():
-            await mine.execute(REPORT)
-            inside = client.in_transaction(mine)
-            await inside.consume_credits("alice", 5, "a report", idempotency_key="a")
-            await inside.add_credits("somebody new", 5)
-            raise ZeroDivisionError
+    transaction = mine.transaction()
+    await transaction.start()
+    await mine.execute(REPORT)
+    inside = client.in_transaction(mine)
+    await inside.consume_credits("alice", 5, "a report", idempotency_key="a")
+    await inside.add_credits("somebody new", 5)
+    await transaction.rollback()
     assert await client.get_user_balance("alice") == 100
     assert await client.get_user_balance("somebody new") == 0
     assert await mine.fetchval(COUNT) == 0

@@ -38,4 +38,4 @@ async def spend(url: str, accounts: list[str], callers: int, seed: int) -> dict[
 
 if __name__ == "__main__":
     url, accounts, callers, seed = json.loads(sys.argv[1])
-    print(json.dumps(asyncio.run(spend(url, accounts, callers, seed))))
+    sys.stdout.write(json.dumps(asyncio.run(spend(url, accounts, callers, seed))))

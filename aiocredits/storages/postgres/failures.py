@@ -76,11 +76,10 @@ def translated(error: Exception) -> Exception:
     """Return what a caller is told; `error` itself if it is not the driver's."""
     if isinstance(error, CreditError) and not isinstance(error, KeyTakenError):
         return error
-    if isinstance(error, _POOLED):
+    if isinstance(error, _POOLED) or "unsupported startup parameter" in str(error):
         return ConfigurationError(
-            f"a prepared statement got lost or was there twice ({error}): a pooler in transaction "
-            "mode stands before the server; add ?pgbouncer=true to the URL, or give the pool "
-            "statement_cache_size=0"
+            f"a pooler like PgBouncer stands before the server ({error}): add ?pgbouncer=true to "
+            "the URL, or give your own pool statement_cache_size=0"
         )
     if isinstance(error, _MISSING):
         return SchemaOutdatedError(

@@ -1,0 +1,98 @@
+"""How hot statements are executed: by index, and without touching one when they update."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping
+
+import asyncpg
+import pytest
+
+from aiocredits import CreditClient
+from aiocredits.storages.postgres.sql import statements
+
+WRITES = ["charge", "charge_one", "move", "save"]
+READS = [
+    "lock_accounts",
+    "open_grants",
+    "named_grants",
+    "named_holds",
+    "due_holds",
+    "next_timeouts",
+    "owing_charges",
+    "named_charges",
+    "named_entries",
+    "entries_by_key",
+    "page_entries",
+    "page_open_grants",
+    "page_open_holds",
+    "usage",
+]
+
+HOT = """
+SELECT relname, n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables
+WHERE schemaname = 'aiocredits' AND relname IN ('accounts', 'grants', 'usage')
+"""
+
+
+@pytest.fixture
+def sql() -> Mapping[str, str]:
+    return statements("aiocredits")
+
+
+@pytest.fixture
+async def connection(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Tables with many accounts in them, as the planner knows."""
+    connection = await asyncpg.connect(url)
+    await connection.execute("""
+        INSERT INTO aiocredits.accounts
+        SELECT 'user ' || n, 1, now(), 1, 0, 0, 0, 'open', 'UTC', NULL
+        FROM generate_series(1, 20000) AS n;
+        INSERT INTO aiocredits.grants
+        SELECT 'user ' || n, 1, 'live', 1, 1, 0, 0, 50, 'paid', NULL, NULL, now(), NULL, false, ''
+        FROM generate_series(1, 20000) AS n;
+        INSERT INTO aiocredits.holds
+        SELECT 'user ' || n, 2, 'open', 1, 0, '[]', now(), now(), NULL, NULL, ''
+        FROM generate_series(1, 20000) AS n;
+        INSERT INTO aiocredits.charges
+        SELECT 'user ' || n, 3, 1, now(), NULL, '[]', 1, 0
+        FROM generate_series(1, 20000) AS n;
+        INSERT INTO aiocredits.entries
+        SELECT 'user ' || n, 1, 'grant', now(), 1, 1, 0, 0, '[]', 1, NULL, NULL, '', NULL, 'k' || n
+        FROM generate_series(1, 20000) AS n;
+        INSERT INTO aiocredits.usage
+        SELECT 'user ' || n, current_date, '', '', 1
+        FROM generate_series(1, 20000) AS n;
+        ANALYZE;
+    """)
+    await connection.execute("SET plan_cache_mode = force_generic_plan")
+    yield connection
+    await connection.close()
+
+
+async def test_hot_statements_read_no_whole_table(
+    connection: asyncpg.Connection, sql: Mapping[str, str]
+) -> None:
+    for name in [*WRITES, *READS]:
+        parameters = max(int(number) for number in re.findall(r"\$(\d+)", sql[name]))
+        await connection.execute(f"PREPARE {name} AS {sql[name]}")
+        nulls = ", ".join(["NULL"] * parameters)
+        plan = await connection.fetch(f"EXPLAIN EXECUTE {name} ({nulls})")
+        text = "\n".join(row[0] for row in plan)
+        assert "Seq Scan" not in text, (name, text)
+        assert "Index" in text or "Bitmap" in text, (name, text)
+
+
+async def test_charging_updates_no_index(url: str) -> None:
+    users = [f"user {number}" for number in range(20)]
+    async with CreditClient(url) as client:
+        for user in users:
+            await client.add_credits(user, 1000)
+        for _ in range(15):
+            await asyncio.gather(*(client.consume_credits(user, 1) for user in users))
+    connection = await asyncpg.connect(url)
+    await connection.execute("SELECT pg_stat_force_next_flush()")
+    await asyncio.sleep(1.1)  # servers before 15 report once a second
+    for table, updated, hot in await connection.fetch(HOT):
+        assert updated >= 280, table
+        assert hot / updated > 0.9, (table, updated, hot)
+    await connection.close()
