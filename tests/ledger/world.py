@@ -249,7 +249,7 @@ EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "0"))
 law = settings(
     # The gate asks the same of everybody, every time. LEDGER_EXAMPLES=100000 looks further, each
     # time elsewhere, and prints how to see again what it finds.
-    max_examples=EXAMPLES or 200,
+    max_examples=EXAMPLES or 150,
     derandomize=not EXAMPLES,
     print_blob=True,
     deadline=None,
