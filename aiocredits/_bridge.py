@@ -46,8 +46,8 @@ def run(client: OnLoop, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """
     loop = _loop_to_wait_for(client)
     errand = _Errand(loop, work)
-    loop.call_soon_threadsafe(errand.start, context=copy_context())
     try:
+        errand.send()
         return errand.wait()
     except BaseException:
         errand.abandon()
@@ -86,8 +86,14 @@ class _Errand(Generic[T]):
         self._task: asyncio.Task[T] | None = None
         self._answer: Future[T] = Future()
 
-    def start(self) -> None:
-        """Start the work; called on the loop."""
+    def send(self) -> None:
+        """Ask the loop to start the work, in the context of this thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._start, context=copy_context())
+        except RuntimeError:  # closed just now
+            raise _ended() from None
+
+    def _start(self) -> None:
         if self._answer.cancelled():
             return
         self._task = self._loop.create_task(self._work())
@@ -99,8 +105,8 @@ class _Errand(Generic[T]):
             try:
                 return self._answer.result(HEARTBEAT)
             except TimeoutError:
-                if self._answer.done():  # it was the work that timed out
-                    raise
+                if self._answer.done():  # just now, or it was the work that timed out
+                    return self._answer.result()
                 if not self._loop.is_running():
                     raise _ended() from None
             except CancelledError:  # by the loop, which ends: this thread can cancel nothing
@@ -123,7 +129,7 @@ class _Errand(Generic[T]):
     def _done(self, task: asyncio.Task[T]) -> None:
         if task.cancelled():
             self._answer.cancel()
-        elif error := task.exception():
+        elif (error := task.exception()) is not None:
             self._answer.set_exception(error)
         else:
             self._answer.set_result(task.result())
