@@ -22,7 +22,7 @@ from aiocredits.errors import (
     InvalidInputError,
     InvalidNameError,
 )
-from tests.ledger.world import law
+from tests.ledger.histories import law
 
 Build = Callable[..., object]
 Anything: TypeAlias = Any

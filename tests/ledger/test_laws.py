@@ -10,20 +10,8 @@ from aiocredits import _commands as c
 from aiocredits._ledger import Audit, project, spendable
 from aiocredits._model import Account, Books, Receipt
 from aiocredits.storages.memory import MemoryStorage
-from tests.ledger.world import (
-    ACCOUNTS,
-    ONE,
-    Author,
-    Dated,
-    Step,
-    World,
-    check,
-    histories,
-    law,
-    run,
-    said,
-    same_but_bounds,
-)
+from tests.ledger.histories import Author, Dated, Step, histories, law
+from tests.ledger.world import ACCOUNTS, ONE, World, check, run, said, same_but_bounds
 
 Story = Sequence[Step]
 
