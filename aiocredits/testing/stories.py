@@ -296,6 +296,9 @@ def keys_replay_and_conflict() -> Sequence[Step]:
     steps = [
         after(0, first, charge, reserve, taking, sending, limit, RevokeGrant(A, "r", 1, 1)),
         after(0, giving, SetExpiry(A, "set", 1, at(4)), ExtendHold(A, "more", 3, 2 * HOUR)),
+        after(0, grant(C, key="1", pending=True), grant(C, key="2", pending=True)),
+        after(0, ActivateGrant(C, "paid", 1), FailGrant(C, "unpaid", 2), hold(C, key="3")),
+        after(0, ReleaseHold(C, "free", 5)),
     ]
     return [
         *steps,
@@ -310,7 +313,8 @@ def keys_replay_and_conflict() -> Sequence[Step]:
         ),
         after(2, grant(), consume(amount=2, key="late"), Configure(A, key(), "closed")),
         after(3, *steps[0].commands, consume(amount=2, key="late")),
-        after(400, *steps[0].commands, *steps[1].commands),
+        after(3, grant(B, key="gift"), transfer(B, 1, key="gift"), grant(B, 2, key="gift")),
+        after(400, *(command for step in steps for command in step.commands)),
     ]
 
 
