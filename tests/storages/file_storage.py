@@ -15,29 +15,34 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Self, TypeAlias, TypeVar, cast
 
-from aiocredits._ledger import Changes, KeyOf, NumberOf, Scope, State, charge_of, in_burn_order
-from aiocredits._model import (
+from aiocredits.errors import ConfigurationError, StorageUnavailableError
+from aiocredits.storages import (
     OPEN_GRANT_STATES,
     Account,
+    AccountsQuery,
     Books,
+    BooksQuery,
+    Changes,
     Charge,
+    EntriesQuery,
     Entry,
     Grant,
-    Hold,
-    Usage,
-)
-from aiocredits._queries import (
-    AccountsQuery,
-    BooksQuery,
-    EntriesQuery,
     GrantsQuery,
+    Hold,
     HoldsQuery,
+    KeyOf,
+    KeyTakenError,
+    NumberOf,
     Page,
     Query,
+    Scope,
+    State,
+    TransactionalStorage,
+    Usage,
     UsageQuery,
+    charge_of,
+    in_burn_order,
 )
-from aiocredits.errors import ConfigurationError, StorageUnavailableError
-from aiocredits.storages import KeyTakenError, TransactionalStorage
 
 Row = TypeVar("Row")
 UsageOf = tuple[str, date, str | None, Decimal | None]
