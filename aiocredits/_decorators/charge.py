@@ -7,8 +7,9 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+from aiocredits._decorators.info import CreditInfo
 from aiocredits._decorators.options import Policy, Verdict, verdict
-from aiocredits._decorators.terms import CreditInfo, Payer, Terms
+from aiocredits._decorators.terms import Payer, Terms
 from aiocredits._finish import finish
 from aiocredits._holding import CreditHold
 

@@ -2,7 +2,8 @@
 
 from aiocredits._amounts import Micros, to_credits
 from aiocredits._decorators.charge import Charge
-from aiocredits._decorators.terms import CreditInfo, Payer, Terms
+from aiocredits._decorators.info import CreditInfo
+from aiocredits._decorators.terms import Payer, Terms
 from aiocredits._ledger import spendable
 from aiocredits.errors import AccountClosedError, AccountFrozenError, InsufficientCreditsError
 

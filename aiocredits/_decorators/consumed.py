@@ -5,7 +5,8 @@ from contextlib import suppress
 
 from aiocredits._amounts import Micros, to_credits
 from aiocredits._decorators.charge import Charge, judge
-from aiocredits._decorators.terms import CreditInfo, Payer, Terms
+from aiocredits._decorators.info import CreditInfo
+from aiocredits._decorators.terms import Payer, Terms
 from aiocredits._finish import claim, finish
 from aiocredits._model import Receipt
 from aiocredits._names import new_key

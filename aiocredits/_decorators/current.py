@@ -1,16 +1,19 @@
 """The call that is running, and its hold."""
 
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
-from aiocredits._decorators.charge import Charge
 from aiocredits._holding import CreditHold
 from aiocredits.errors import UsageError
 
-holding: ContextVar[Charge | None] = ContextVar("aiocredits_call", default=None)
+if TYPE_CHECKING:
+    from aiocredits._decorators.charge import Charge
+
+holding: ContextVar["Charge | None"] = ContextVar("aiocredits_call", default=None)
 """The innermost decorated call that has a hold."""
 
 
-def current_charge() -> tuple[Charge, CreditHold]:
+def current_charge() -> "tuple[Charge, CreditHold]":
     """Return the innermost decorated call that has a hold, and its hold."""
     charge = holding.get()
     if charge is None or charge.hold is None:

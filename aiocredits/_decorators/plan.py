@@ -1,12 +1,12 @@
 """A decoration: one function, and what its calls cost."""
 
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, cast
 
 from aiocredits._decorators.charge import Charge
 from aiocredits._decorators.checked import Checked
 from aiocredits._decorators.consumed import Consumed
 from aiocredits._decorators.held import Held
+from aiocredits._decorators.info import CreditInfo
 from aiocredits._decorators.options import Options
 from aiocredits._decorators.parameters import CREDIT_INFO, Args, Kwargs, Parameters
 from aiocredits._decorators.prices import PriceOfCall, pricing_of
@@ -19,11 +19,8 @@ from aiocredits._decorators.shapes import (
 )
 from aiocredits._decorators.stream import Streamed
 from aiocredits._decorators.streams import drive_async_generator, drive_generator
-from aiocredits._decorators.terms import CreditInfo, Terms
+from aiocredits._decorators.terms import Terms
 from aiocredits.errors import ConfigurationError
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 DRIVERS = {
     "coroutine": drive_coroutine,
@@ -109,24 +106,22 @@ class Decoration:
         return decorated
 
 
-def decorator(
+def decorated(
+    function: AnyFunction,
     price: PriceOfCall,
     service: str | None,
     options: Options,
     *,
-    aware: bool = False,
-    check_only: bool = False,
-) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Return a decorator that charges `price`."""
-
-    def decorate(function: Callable[P, T]) -> Callable[P, T]:
-        if isinstance(function, staticmethod | classmethod):
-            descriptor = cast("Any", function)  # it is no function, but a decorator is given one
-            return cast("Callable[P, T]", type(descriptor)(decorate(descriptor.__func__)))
-        require_function(function)
-        decoration = Decoration(
-            function, price, service, options, aware=aware, check_only=check_only
+    aware: bool,
+    check_only: bool,
+) -> AnyFunction:
+    """Return `function` with a charge around it, or refuse what cannot be charged for."""
+    if isinstance(function, staticmethod | classmethod):
+        descriptor = cast("Any", function)  # it is no function, but a decorator is given one
+        inner = decorated(
+            descriptor.__func__, price, service, options, aware=aware, check_only=check_only
         )
-        return cast("Callable[P, T]", decoration.decorate(function))
-
-    return decorate
+        return cast("AnyFunction", type(descriptor)(inner))
+    require_function(function)
+    decoration = Decoration(function, price, service, options, aware=aware, check_only=check_only)
+    return decoration.decorate(function)

@@ -8,8 +8,8 @@ The first argument names what is measured: a parameter, a path into one (``"body
 from collections.abc import Callable
 from typing import Literal, ParamSpec, TypeAlias, TypeVar, Unpack, get_args
 
+from aiocredits._decorators.decorator import decorator
 from aiocredits._decorators.options import ChargeOptions, Options
-from aiocredits._decorators.plan import decorator
 from aiocredits.errors import ConfigurationError
 from aiocredits.types import Amount
 

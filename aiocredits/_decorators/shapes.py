@@ -13,9 +13,9 @@ from aiocredits._bridge import run
 from aiocredits._decorators.charge import Charge
 from aiocredits._decorators.checked import Checked
 from aiocredits._decorators.current import holding
+from aiocredits._decorators.info import CreditInfo
 from aiocredits._decorators.parameters import Args, Kwargs, name_of
 from aiocredits._decorators.stream import Streamed
-from aiocredits._decorators.terms import CreditInfo
 from aiocredits.errors import ConfigurationError, UsageError
 
 Shape: TypeAlias = Literal["coroutine", "function", "generator", "async generator"]

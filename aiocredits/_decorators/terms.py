@@ -1,8 +1,7 @@
 """What is the same for all calls of one decorated function."""
 
 from collections.abc import Callable
-from decimal import Decimal
-from typing import NamedTuple, TypedDict, cast
+from typing import NamedTuple, cast
 
 from aiocredits._checks import check_member
 from aiocredits._client import CreditClient
@@ -14,13 +13,6 @@ from aiocredits._decorators.selectors import getter_of
 from aiocredits._sync import reachable
 from aiocredits.errors import ConfigurationError, CreditError
 from aiocredits.types import UserId
-
-
-class CreditInfo(TypedDict):
-    """What a `credit_aware` function is told."""
-
-    current_balance: Decimal
-    credits: Decimal
 
 
 class Payer(NamedTuple):
