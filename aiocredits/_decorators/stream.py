@@ -11,7 +11,7 @@ from aiocredits._decorators.prices import Meter
 from aiocredits._decorators.terms import Payer, Terms
 from aiocredits._finish import finish
 from aiocredits._holding import CreditHold
-from aiocredits.errors import InsufficientCreditsError, RefusalError, UsageError
+from aiocredits.errors import HoldExpiredError, InsufficientCreditsError, RefusalError, UsageError
 
 
 class Streamed(Held):
@@ -119,8 +119,20 @@ class Streamed(Held):
             await hold.extend(credits=to_credits(max(need, self._due)))
         except InsufficientCreditsError as error:
             await hold.extend(credits=max(to_credits(need), error.available))
+        except HoldExpiredError:
+            await self._replace(hold)
 
     async def _renew(self) -> None:
         self._renew_at = monotonic() + self.timeout.total_seconds() / 2
-        if self.hold is not None and not self.hold.settled:
+        if self.hold is None or self.hold.settled:
+            return
+        try:
             await self.hold.extend(timeout=self.timeout)
+        except HoldExpiredError:
+            await self._replace(self.hold)
+
+    async def _replace(self, expired: CreditHold) -> None:
+        """Hold again what the stream has cost, after its reader was away for too long."""
+        self.hold = await self.place(self._due)
+        if self.hold is not None and expired.used_micros:
+            self.hold.use(expired.used)

@@ -1,9 +1,12 @@
 """What the options of a charge do."""
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator
 from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -523,3 +526,88 @@ class TestClients:
             with one.use(), pytest.raises(InsufficientCreditsError):
                 await asyncio.create_task(current(USER))
             assert await other.get_user_balance(USER) == 9
+
+
+class TestTimeouts:
+    """A stream whose items come ten minutes apart, with a hold of fifteen."""
+
+    @pytest.mark.parametrize("away", [0, 20, 60])
+    async def test_streams_keep_their_hold(
+        self, away: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        minutes = 0
+        monkeypatch.setattr("aiocredits._decorators.stream.monotonic", lambda: minutes * 60.0)
+        begin = datetime(2026, 1, 1, tzinfo=UTC)
+
+        @consume_credits(per_character(1, of="result"))
+        async def work(user_id: str) -> AsyncGenerator[str]:
+            nonlocal minutes
+            for _ in range(6):
+                yield "x" * 10
+                minutes += 10
+
+        async with CreditClient(
+            "memory://", clock=lambda: begin + timedelta(minutes=minutes)
+        ) as client:
+            await client.add_credits(USER, START)
+            async for _ in work(USER):
+                if minutes == 30:
+                    minutes += away
+            assert await settled(client) == 60
+            assert (await client.verify()).ok
+
+    async def test_a_call_that_took_too_long(self) -> None:
+        minutes = 0
+        begin = datetime(2026, 1, 1, tzinfo=UTC)
+
+        @consume_credits(per_character(1, of="result"), timeout=timedelta(minutes=5))
+        async def work(user_id: str) -> str:
+            nonlocal minutes
+            minutes += 6
+            return "x" * 10
+
+        async with CreditClient(
+            "memory://", clock=lambda: begin + timedelta(minutes=minutes)
+        ) as client:
+            await client.add_credits(USER, START)
+            await work(USER)
+            assert await settled(client) == 10
+            assert (await client.verify()).ok
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_cancelled_at_any_moment(seed: int, tmp_path: Path) -> None:
+    """A hundred calls and streams, each cancelled somewhere: charged are those that ended."""
+    chance = random.Random(seed)
+
+    @consume_credits(5)
+    async def work(user_id: str) -> int:
+        await asyncio.sleep(0)
+        return 5
+
+    @consume_credits(per_character(1, of="result"), estimate=3, on_disconnect="refund")
+    async def stream(user_id: str) -> AsyncGenerator[str]:
+        for _ in range(5):
+            await asyncio.sleep(0)
+            yield "x"
+
+    async def call() -> int:
+        return await work(USER)
+
+    async def read() -> int:
+        return len([text async for text in stream(USER)])
+
+    async with CreditClient(f"sqlite:///{tmp_path / 'credits.db'}") as client:
+        await client.add_credits(USER, START)
+        tasks = [asyncio.create_task(chance.choice([call, read])()) for _ in range(100)]
+        while pending := [task for task in tasks if not task.done()]:
+            if chance.random() < 0.3:
+                chance.choice(pending).cancel()
+            await asyncio.sleep(chance.choice([0, 0, 0.001]))
+        spent = await settled(client)
+        least = sum(task.result() for task in tasks if not task.cancelled())
+        # A stream that is cancelled while it is charged at its end has been delivered.
+        most = least + 5 * sum(task.cancelled() for task in tasks)
+        assert least <= spent <= most
+        assert (spent - least) % 5 == 0
+        assert (await client.verify()).ok
