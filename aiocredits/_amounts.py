@@ -101,7 +101,7 @@ def _exact_micros(value: Decimal, amount: object) -> Micros:
             f"{_shown(amount)} credits: one credit has {DECIMALS} decimals; round the amount first",
             amount,
         )
-    micros = int(significant) * 10**shift
+    micros: int = int(significant) * 10**shift
     return -micros if sign else micros
 
 

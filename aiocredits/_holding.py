@@ -22,7 +22,7 @@ class CreditHold:
     """Credits that are reserved while a block runs.
 
     Leaving the block normally charges what `use` was told, or the whole hold if it was told
-    nothing. Leaving it by an exception or a cancellation frees everything, or charges what `use`
+    nothing; if that is more than can be paid, the hold is charged and the refusal raised. Leaving it by an exception or a cancellation frees everything, or charges what `use`
     was told if `on_error` is ``"capture"``. `capture` and `release` inside the block end it sooner.
     """
 
@@ -145,7 +145,7 @@ class CreditHold:
             try:
                 await finish(self.capture_now(self._used))
             except (RefusalError, InvalidInputError):
-                await self._release_after(error)
+                await self._take_the_hold(error)
                 if error is None:
                     raise
             except StorageError as failure:
@@ -196,6 +196,13 @@ class CreditHold:
         """Leave no hold behind if the cancellation came after it was placed."""
         if self._id is not None:
             await finish(self._client.release_hold(self._id))
+
+    async def _take_the_hold(self, error: BaseException | None) -> None:
+        """Charge what was reserved for work that used more than there is: it was done."""
+        try:
+            await finish(self.capture_now(None))
+        except (RefusalError, InvalidInputError):
+            await self._release_after(error)
 
     async def _release_after(self, error: BaseException | None) -> None:
         try:

@@ -30,6 +30,12 @@ class WriteVerbs(ABC):
         """
         if not group:
             raise UsageError("apply_all() was given nothing: pass some of aiocredits.commands")
+        for member in group:
+            if not isinstance(member, Single):
+                raise UsageError(
+                    f"apply_all() was given {member!r}: pass values of aiocredits.commands, as in "
+                    'commands.consume_credits("alice", 5)'
+                )
         receipt = await self.submit(Linked(group))
         return receipt.linked
 

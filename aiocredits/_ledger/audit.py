@@ -35,6 +35,11 @@ class Audit:
     def __init__(self, name: str) -> None:
         self.draft = Draft(Books(Account(name)), EPOCH)
         self.problems: list[str] = []
+        # Kept up as grants and charges change: adding them all up for each entry would take a time
+        # that grows with the square of the history.
+        self._available: Micros = 0
+        self._held: Micros = 0
+        self._owed: Micros = 0
         self.totals: Counter[str] = Counter()
         """Micro-credits by where they came from or went to, over the life of the account."""
         self.usage: Counter[tuple[date, str | None, Decimal | None]] = Counter()
@@ -94,13 +99,8 @@ class Audit:
 
     def _prove(self, entry: Entry) -> None:
         """Hold the balances that an entry states against what all entries so far add up to."""
-        grants = self.draft.grants.values()
         stated = (entry.available_micros, entry.held_micros, entry.overdraft_micros)
-        derived = (
-            sum(grant.remaining_micros for grant in grants if grant.state not in _WAITING),
-            sum(grant.held_micros for grant in grants),
-            sum(charge.owed_micros for charge in self.draft.charges.values()),
-        )
+        derived = (self._available, self._held, self._owed)
         for noun, derived_micros, stated_micros in zip(
             ("available", "held", "overdraft"), derived, stated, strict=True
         ):
@@ -181,7 +181,7 @@ class Audit:
 
     def _charge(self, entry: Entry) -> None:
         charge = charge_of(entry)
-        self.draft.put_charge(charge)
+        self._put_charge(charge)
         self.draft.spend(charge.service, charge.slices, charge.owed_micros, at=charge.at)
 
     def _reserve(self, entry: Entry, detail: dict[str, Any]) -> None:
@@ -242,7 +242,7 @@ class Audit:
         _, keep = split(charge.slices[::-1], given)
         if charge.refunded_micros + entry.amount_micros > charge.amount_micros:
             self.problems.append(f"entry {entry.version} refunds more than was charged")
-        self.draft.put_charge(
+        self._put_charge(
             charge._replace(
                 owed_micros=charge.owed_micros - forgiven,
                 refunded_micros=charge.refunded_micros + entry.amount_micros,
@@ -279,7 +279,7 @@ class Audit:
             charge: Charge = self.draft.charges[number]
             part = Slice(grant, micros)
             self._move((part,), remaining=-1)
-            self.draft.put_charge(
+            self._put_charge(
                 charge._replace(
                     owed_micros=charge.owed_micros - micros, slices=merged((*charge.slices, part))
                 )
@@ -288,10 +288,12 @@ class Audit:
             self.draft.spend(charge.service, (part,), 0, at=charge.at)
 
     def _move(self, slices: Slices, *, remaining: int = 0, held: int = 0, lapsed: int = 0) -> None:
-        for grant, micros in slices:
+        for number, micros in slices:
+            before = self.draft.grants[number]
             self.draft.adjust(
-                grant, remaining=remaining * micros, held=held * micros, lapsed=lapsed * micros
+                number, remaining=remaining * micros, held=held * micros, lapsed=lapsed * micros
             )
+            self._count(before, self.draft.grants[number])
 
     def _conserved(self) -> Micros:
         """Granted + transferred in + refunded - (available + held + consumed + … - debt)."""
@@ -317,7 +319,21 @@ class Audit:
         return self.draft.holds[cast("int", entry.subject)]
 
     def _put(self, grant: Grant) -> None:
+        known = self.draft.grants.get(grant.number)
         self.draft.grants[grant.number] = grant
+        self._count(known, grant)
+
+    def _put_charge(self, charge: Charge) -> None:
+        known = self.draft.charges.get(charge.number)
+        self.draft.put_charge(charge)
+        self._owed += charge.owed_micros - (known.owed_micros if known else 0)
+
+    def _count(self, before: Grant | None, after: Grant) -> None:
+        self._available += _spendable_micros(after)
+        self._held += after.held_micros
+        if before is not None:
+            self._available -= _spendable_micros(before)
+            self._held -= before.held_micros
 
 
 # Recorded, and not spendable yet.
@@ -333,6 +349,10 @@ _TOTALS = {
     "revoke": "revoked",
     "transfer_out": "transferred_out",
 }
+
+
+def _spendable_micros(grant: Grant) -> Micros:
+    return 0 if grant.state in _WAITING else grant.remaining_micros
 
 
 def _slices(parts: object) -> Slices:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from aiocredits._model import OPEN_GRANT_STATES, Books
+from aiocredits._model import OPEN_GRANT_STATES, Books, Grant
 
 
 def carried_over(books: Books) -> Books | None:
@@ -13,10 +13,16 @@ def carried_over(books: Books) -> Books | None:
     """
     if books.account.overdraft_micros:
         return None
-    grants = books.grants
-    if any(grant.state not in OPEN_GRANT_STATES for grant in grants.values()):
-        grants = {n: grant for n, grant in grants.items() if grant.state in OPEN_GRANT_STATES}
-    return Books(books.account, grants)
+    for grant in books.grants.values():
+        if grant.state not in OPEN_GRANT_STATES:
+            return Books(books.account, _open_grants(books))
+    return Books(books.account, books.grants)
+
+
+def _open_grants(books: Books) -> dict[int, Grant]:
+    return {
+        number: grant for number, grant in books.grants.items() if grant.state in OPEN_GRANT_STATES
+    }
 
 
 def suffices(books: Books, at: datetime) -> bool:

@@ -102,23 +102,23 @@ async def test_using_more_than_the_hold_takes_more_if_there_is_more(client: Cred
     assert await books(client) == ("70", "0")
 
 
-async def test_using_more_than_there_is(client: CreditClient) -> None:
+async def test_using_more_than_there_is_charges_the_hold_and_says_so(client: CreditClient) -> None:
     with pytest.raises(InsufficientCreditsError):
         async with client.hold("alice", 20) as hold:
             hold.use(101)
-    assert await books(client) == ("100", "0")
+    assert await books(client) == ("80", "0")
     async with client.hold("alice", 20, if_over="cap") as hold:
         hold.use(101)
-    assert await books(client) == ("80", "0")
+    assert await books(client) == ("60", "0")
     assert hold.receipt is not None
     assert hold.receipt.shortfall == 81
 
 
-async def test_using_more_than_can_be_counted_frees_the_hold(client: CreditClient) -> None:
+async def test_using_more_than_can_be_counted_charges_the_hold(client: CreditClient) -> None:
     most = to_credits(MAX_MICROS)
     with pytest.raises(InvalidAmountError):
         await use(client.hold("alice", 20), most, most)
-    assert await books(client) == ("100", "0")
+    assert await books(client) == ("80", "0")
 
 
 async def test_ending_it_sooner(client: CreditClient) -> None:

@@ -91,6 +91,7 @@ REFUSED: list[tuple[type[CreditError], Call]] = [
     (NotFoundError, lambda c: c.get_entry("alice:0")),
     (NotFoundError, lambda c: c.resume_hold("alice:1")),
     (UsageError, lambda c: c.apply_all()),
+    (UsageError, lambda c: c.apply_all(("alice", 5))),  # type: ignore[arg-type]
 ]
 
 

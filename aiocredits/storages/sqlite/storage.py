@@ -151,8 +151,8 @@ class SqliteStorage:
 # 32 MB, so that the inner pages of the indexes of a large file stay in memory.
 _CACHE_KIB = 32_000
 
-# 16 MB: pages that many batches have changed are then copied into the file once, not every time.
-_CHECKPOINT_PAGES = 4000
+# 64 MB: pages that many batches have changed are then copied into the file once, not every time.
+_CHECKPOINT_PAGES = 16_000
 
 
 class _Batch:
