@@ -22,8 +22,9 @@ class CreditHold:
     """Credits that are reserved while a block runs.
 
     Leaving the block normally charges what `use` was told, or the whole hold if it was told
-    nothing; if that is more than can be paid, the hold is charged and the refusal raised. Leaving it by an exception or a cancellation frees everything, or charges what `use`
-    was told if `on_error` is ``"capture"``. `capture` and `release` inside the block end it sooner.
+    nothing; if that is more than can be paid, the hold is charged and the refusal raised. Leaving
+    it by an exception or a cancellation frees everything, or charges what `use` was told if
+    `on_error` is ``"capture"``. `capture` and `release` inside the block end it sooner.
     """
 
     def __init__(
