@@ -5,6 +5,8 @@ from aiocredits._decorators.basic import credit_aware as credit_aware
 from aiocredits._decorators.basic import require_credits as require_credits
 from aiocredits._decorators.current import current_hold as current_hold
 from aiocredits._decorators.info import CreditInfo as CreditInfo
+from aiocredits._decorators.options import CallOptions as CallOptions
+from aiocredits._decorators.options import ChargeOptions as ChargeOptions
 from aiocredits._decorators.priced import ai_analysis_credits as ai_analysis_credits
 from aiocredits._decorators.priced import ai_chat_credits as ai_chat_credits
 from aiocredits._decorators.priced import ai_generation_credits as ai_generation_credits

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar, Unpack
 
+from aiocredits._decorators.costs import PriceOfCall
 from aiocredits._decorators.decorator import decorator
 from aiocredits._decorators.options import CALL_OPTIONS, CallOptions, ChargeOptions, Options
-from aiocredits._decorators.prices import PriceOfCall
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar, cast
 
+from aiocredits._decorators.costs import PriceOfCall
 from aiocredits._decorators.options import Options
-from aiocredits._decorators.prices import PriceOfCall
 
 P = ParamSpec("P")
 T = TypeVar("T")

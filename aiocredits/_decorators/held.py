@@ -4,7 +4,7 @@ from aiocredits._amounts import Micros, to_credits, to_micros_or_zero
 from aiocredits._checks import check_duration
 from aiocredits._decorators.charge import Charge, judge
 from aiocredits._decorators.info import CreditInfo
-from aiocredits._decorators.prices import Meter
+from aiocredits._decorators.meters import Meter
 from aiocredits._decorators.terms import Payer, Terms
 from aiocredits._finish import claim, finish
 from aiocredits._holding import CreditHold

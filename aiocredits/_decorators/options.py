@@ -6,7 +6,7 @@ from typing import Literal, Self, TypeAlias, TypedDict
 
 from aiocredits._checks import Duration, check_choice, check_duration
 from aiocredits._decorators.clients import ClientSource, check_source
-from aiocredits._decorators.prices import Estimate, Limit
+from aiocredits._decorators.costs import Estimate, Limit
 from aiocredits._decorators.selectors import Selector
 from aiocredits._names import CREDITS, account_name
 from aiocredits.commands import DEFAULT_TIMEOUT

@@ -5,11 +5,12 @@ from typing import Any, cast
 from aiocredits._decorators.charge import Charge
 from aiocredits._decorators.checked import Checked
 from aiocredits._decorators.consumed import Consumed
+from aiocredits._decorators.costs import PriceOfCall
 from aiocredits._decorators.held import Held
 from aiocredits._decorators.info import CreditInfo
 from aiocredits._decorators.options import Options
 from aiocredits._decorators.parameters import CREDIT_INFO, Args, Kwargs, Parameters
-from aiocredits._decorators.prices import PriceOfCall, pricing_of
+from aiocredits._decorators.prices import pricing_of
 from aiocredits._decorators.shapes import (
     AnyFunction,
     drive_coroutine,

@@ -7,7 +7,7 @@ from aiocredits._amounts import Micros, to_credits
 from aiocredits._context import settle_at_close
 from aiocredits._decorators.charge import judge
 from aiocredits._decorators.held import Held
-from aiocredits._decorators.prices import Meter
+from aiocredits._decorators.meters import Meter
 from aiocredits._decorators.terms import Payer, Terms
 from aiocredits._finish import finish
 from aiocredits._holding import CreditHold

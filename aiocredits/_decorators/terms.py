@@ -6,9 +6,9 @@ from typing import NamedTuple, cast
 from aiocredits._checks import check_member
 from aiocredits._client import CreditClient
 from aiocredits._decorators.clients import find_client
+from aiocredits._decorators.meters import Pricing
 from aiocredits._decorators.options import Options
 from aiocredits._decorators.parameters import Args, Getter, Kwargs, Parameters
-from aiocredits._decorators.prices import Pricing
 from aiocredits._decorators.selectors import getter_of
 from aiocredits._sync import reachable
 from aiocredits.errors import ConfigurationError, CreditError
