@@ -235,6 +235,9 @@ def refunding() -> Sequence[Step]:
         after(5, RevokeGrant(A, key(), 2), grant(amount=1), refund(8), hold(amount=3)),
         after(5, capture(11, 2), RevokeGrant(A, key(), 3), RevokeGrant(A, key(), 9)),
         after(6, refund(12, 1), refund(12), refund(12)),
+        after(7, grant(B), consume(B, 3), Refund(B, key(), 2), Refund(B, key(), 2)),
+        after(7, Linked((consume(B, 2), Refund(B, key(), 4), Refund(B, key(), 4, 1)))),
+        after(7, Linked((consume(B, 2), Refund(B, key(), 4)))),
     ]
 
 
