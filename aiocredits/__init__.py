@@ -12,6 +12,8 @@ What is used every day is here. `aiocredits.commands` has every write as a value
 from aiocredits._care import Maintenance, Problem, Verification
 from aiocredits._client import CreditClient
 from aiocredits._decorators import (
+    CallOptions,
+    ChargeOptions,
     CreditInfo,
     ai_analysis_credits,
     ai_chat_credits,
@@ -64,7 +66,9 @@ __all__ = [
     "AccountFrozenError",
     "Amount",
     "Balance",
+    "CallOptions",
     "CaptureExceedsHoldError",
+    "ChargeOptions",
     "Clock",
     "ConfigurationError",
     "ContentionError",

@@ -1,11 +1,12 @@
 """What type checkers see of decorated functions: exactly what they saw before. Never run."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
 from decimal import Decimal
 from functools import partial
-from typing import Any, Protocol, assert_type
+from typing import Any, ParamSpec, Protocol, TypeVar, Unpack, assert_type
 
 from aiocredits import (
+    ChargeOptions,
     CreditClient,
     CreditHold,
     CreditInfo,
@@ -30,6 +31,9 @@ from aiocredits import (
     workflow_credits,
 )
 from aiocredits.pricing import per_character
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Shapes
 
@@ -238,3 +242,19 @@ with SyncCreditClient() as client:
     with client.hold("a", 5) as hold:
         assert_type(hold, SyncCreditHold)
         assert_type(hold.capture(1), Receipt)
+
+# Decorators of one's own
+
+
+def charged(
+    price: int, **options: Unpack[ChargeOptions]
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    return consume_credits(price, "Mine", **options)
+
+
+@charged(5, user="owner")
+def own(owner: str) -> bytes:
+    return b""
+
+
+assert_type(own("a"), bytes)
