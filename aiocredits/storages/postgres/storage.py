@@ -13,6 +13,7 @@ from aiocredits._queries import Page, Query
 from aiocredits.errors import ConfigurationError, StorageError, StorageUnavailableError
 from aiocredits.storages.postgres.cache import BooksCache
 from aiocredits.storages.postgres.connecting import acquired, create_pool
+from aiocredits.storages.postgres.counting import UnderWay
 from aiocredits.storages.postgres.failures import refused_each, translating
 from aiocredits.storages.postgres.fast import FastBatch
 from aiocredits.storages.postgres.joined import JoinedStorage, checked_connection
@@ -65,6 +66,7 @@ class PostgresStorage:
         ).checked()
         self._sql = statements(schema)
         self._cache = BooksCache()
+        self._writes = UnderWay()
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -79,6 +81,7 @@ class PostgresStorage:
 
     async def open(self) -> None:
         """Connect, and check the tables; with `auto_migrate` bring them up to date."""
+        self._writes = UnderWay()
         with translating():
             self._pool = self._given_pool or await create_pool(self._dsn, self._settings)
             try:
@@ -90,15 +93,17 @@ class PostgresStorage:
     async def close(self) -> None:
         """Close the pool, unless it was given, after what its connections are at."""
         pool, self._pool = self._pool, None
-        self._cache.clear()
-        if pool is None or pool is self._given_pool:
-            return
+        own = None if pool is self._given_pool else pool
         with anyio.CancelScope(shield=True), translating():
             try:
                 with anyio.fail_after(self._settings.deadline):
-                    await pool.close()
+                    await self._writes.end()
+                    if own is not None:
+                        await own.close()
             except TimeoutError:
-                pool.terminate()
+                if own is not None:
+                    own.terminate()
+        self._cache.clear()
 
     async def migrate(self, *, kinds: Sequence[str] = ("pre", "post")) -> Sequence[str]:
         """Bring the tables up to date and return the names of what was applied.
@@ -123,7 +128,14 @@ class PostgresStorage:
         statement; the others by one transaction after it. If only the latter fails, its commands
         are refused with a `StorageError`, and the outcomes of the others stand.
         """
-        pool, deadline = self._opened(), self._settings.deadline
+        pool = self._opened()
+        with self._writes:
+            return await self._apply(pool, commands, at)
+
+    async def _apply(
+        self, pool: "Pool[Any]", commands: Sequence[Command], at: datetime
+    ) -> Sequence[Outcome]:
+        deadline = self._settings.deadline
         fast = FastBatch(pool, self._sql, self._cache, commands, at)
         outcomes = dict(await fast.run(deadline / 2))
         places = [place for place in range(len(commands)) if place not in outcomes]
