@@ -16,6 +16,8 @@ def carried_over(books: Books) -> Books | None:
     for grant in books.grants.values():
         if grant.state not in OPEN_GRANT_STATES:
             return Books(books.account, _open_grants(books))
+    if not books.holds and not books.charges:
+        return books
     return Books(books.account, books.grants)
 
 
