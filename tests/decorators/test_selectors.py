@@ -61,13 +61,13 @@ async def test_selectors(selector: Any, account: str) -> None:
 
 
 async def test_self() -> None:
-    class Session:
+    class Visit:
         user = User("alice")
 
         @consume_credits(5, user="self.user.id")
         async def work(self) -> None: ...
 
-    await charged(Session().work)
+    await charged(Visit().work)
 
 
 async def test_ids_of_other_types() -> None:
