@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from aiocredits._commands import Accepted, Outcome, Refused
 from aiocredits._ledger import Audit, project
@@ -253,24 +253,24 @@ def _sorted(usage: Iterable[Usage]) -> list[Usage]:
 
 def _unequal(path: str, found: object, expected: object) -> list[str]:
     """Return a line for each leaf that differs."""
-    if isinstance(found, tuple) and hasattr(found, "_fields") and type(found) is type(expected):
-        names = [f".{field}" for field in found._fields]
-    elif isinstance(found, list | tuple) and isinstance(expected, list | tuple):
-        if len(found) != len(expected):
-            return [
-                f"{path}: {len(found)} where {len(expected)} are expected",
-                *_two(found, expected),
-            ]
-        names = [f"[{index}]" for index in range(len(found))]
-    elif isinstance(found, dict) and isinstance(expected, dict) and found.keys() == expected.keys():
-        keys = list(found)
-        names = [f"[{key!r}]" for key in keys]
-        found, expected = [found[key] for key in keys], [expected[key] for key in keys]
-    else:
+    parts, others = _parts(found), _parts(expected)
+    if parts is None or others is None or parts.keys() != others.keys():
         return [f"{path}: {found!r} where {expected!r} is expected"]
-    pairs = zip(names, found, expected, strict=True)
-    return [line for name, a, b in pairs if a != b for line in _unequal(path + name, a, b)]
+    return [
+        line
+        for name, part in parts.items()
+        if part != others[name]
+        for line in _unequal(path + name, part, others[name])
+    ]
 
 
-def _two(found: object, expected: object) -> list[str]:
-    return [f"found:    {found!r}", f"expected: {expected!r}"]
+def _parts(value: object) -> dict[str, object] | None:
+    """Return what a value is made of, by what leads there; None for a leaf."""
+    whole = cast("Any", value)
+    if hasattr(value, "_fields"):
+        return {f".{field}": getattr(value, field) for field in whole._fields}
+    if isinstance(value, dict):
+        return {f"[{key!r}]": part for key, part in whole.items()}
+    if isinstance(value, list | tuple):
+        return {f"[{index}]": part for index, part in enumerate(whole)}
+    return None

@@ -3,7 +3,7 @@
 # ruff: noqa: S101, PLR2004 - assert is how a test speaks, and its numbers are its example
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 from itertools import count
@@ -55,7 +55,7 @@ Connect: TypeAlias = Callable[[], Storage]
 
 
 @asynccontextmanager
-async def opened(*storages: Storage) -> AsyncIterator[None]:
+async def opened(*storages: Storage) -> AsyncGenerator[None]:
     """Open storages, and close them whatever happens."""
     try:
         for storage in storages:
@@ -121,13 +121,14 @@ class StorageConformance:
         """Each rule of the contract, up to its edges, after every step where books are small."""
         reference, storage = Reference(), connect()
         async with opened(storage):
-            for number, step in enumerate(story()):
+            steps = story()
+            for number, step in enumerate(steps):
                 expected = reference.apply(step.commands, step.at)
                 found = await storage.apply(step.commands, at=step.at)
                 require_same_outcomes(found, expected, f"outcomes of step {number} of the story")
                 if len(reference.names) <= 3:
                     await require_same_books(storage, reference, step.at)
-            await require_same_books(storage, reference, step.at, page_size=50)
+            await require_same_books(storage, reference, steps[-1].at, page_size=50)
             for name in reference.names[:20]:
                 assert await audit(storage, name) == []
 
@@ -138,11 +139,12 @@ class StorageConformance:
         one_by_one = Reference()
         storage = connect()
         async with opened(storage):
-            for step in many_at_once():
+            steps = many_at_once()
+            for step in steps:
                 expected = [one_by_one.apply([command], step.at)[0] for command in step.commands]
                 found = await storage.apply(step.commands, at=step.at)
                 require_same_outcomes(found, expected)
-            await require_same_books(storage, one_by_one, step.at, page_size=50)
+            await require_same_books(storage, one_by_one, steps[-1].at, page_size=50)
 
     async def test_no_command_means_no_outcome(self, connect: Connect) -> None:
         """An empty batch is legal, and leaves nothing behind."""

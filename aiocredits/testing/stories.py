@@ -350,7 +350,7 @@ def units_and_strangers() -> Sequence[Step]:
 
 def names_of_every_kind() -> Sequence[Step]:
     """Names, keys, services, actors and texts come back as they were given."""
-    steps = []
+    steps: list[Step] = []
     for name in NAMES:
         words: dict[str, Any] = {"service": name, "actor": name}
         words["description"] = f"{name}\n\t{name * 4}"

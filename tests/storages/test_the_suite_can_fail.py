@@ -17,6 +17,10 @@ from aiocredits._model import Account, Books, Charge, Grant, Hold
 from aiocredits._queries import AccountsQuery, EntriesQuery, Page, Query
 from aiocredits.errors import StorageError
 from aiocredits.testing import StorageConformance
+from aiocredits.testing.clock import BEGINNING
+from aiocredits.testing.comparison import Difference, require_equal
+from aiocredits.testing.reference import Reference
+from aiocredits.testing.stories import A, grant
 from tests.storages.file_storage import FileStorage, Tables, UsageOf
 
 Row = TypeVar("Row")
@@ -327,3 +331,17 @@ async def test_the_suite_notices(kind: type[FileStorage], tmp_path: Path) -> Non
         await test(connect=lambda: kind(tmp_path / "wrong"), **arguments)
     # It is the storage that fails there, and not the test.
     await test(connect=lambda: FileStorage(tmp_path / "right"), **arguments)
+
+
+def test_a_difference_says_where_it_is_and_what_was_expected() -> None:
+    found, expected = Reference(), Reference()
+    found.apply([grant(A, 5)], BEGINNING)
+    expected.apply([grant(A, 7)], BEGINNING)
+    with pytest.raises(Difference) as told:
+        require_equal("books", found.books(A, BEGINNING), expected.books(A, BEGINNING))
+    assert str(told.value).splitlines() == [
+        "books differ",
+        ".account.available_micros: 5000000 where 7000000 is expected",
+        ".grants[1].amount_micros: 5000000 where 7000000 is expected",
+        ".grants[1].remaining_micros: 5000000 where 7000000 is expected",
+    ]

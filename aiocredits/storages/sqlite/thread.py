@@ -19,6 +19,16 @@ class ConnectionThread(aiosqlite.Connection):
     has been handed over cannot.
     """
 
+    def __init__(self, open_connection: Callable[[], sqlite3.Connection]) -> None:
+        super().__init__(open_connection, iter_chunk_size=64)
+        # A client that nobody closes does not keep the interpreter from ending; what was
+        # acknowledged is on the disk.
+        self._thread.daemon = True
+
+    def join(self) -> None:
+        """Wait until the thread, which was told to stop, has done so."""
+        self._thread.join()
+
     async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Return ``function(connection)``, called on the connection's thread."""
         result: T = await self._execute(function, self._conn)  # type: ignore[no-untyped-call]
@@ -27,10 +37,7 @@ class ConnectionThread(aiosqlite.Connection):
 
 async def connect(open_connection: Callable[[], sqlite3.Connection]) -> ConnectionThread:
     """Start a thread, call `open_connection` on it and return the connection."""
-    connection = ConnectionThread(open_connection, iter_chunk_size=64)
-    # A client that nobody closes does not keep the interpreter from ending; what was acknowledged
-    # is on the disk.
-    connection._thread.daemon = True  # noqa: SLF001 - there is no other way to say so
+    connection = ConnectionThread(open_connection)
     try:
         await _to_the_end(_start(connection))
     except asyncio.CancelledError:
@@ -38,7 +45,7 @@ async def connect(open_connection: Callable[[], sqlite3.Connection]) -> Connecti
         raise
     except BaseException:
         # It was told to stop, and has to be done with that before its loop may be closed.
-        connection._thread.join()  # noqa: SLF001 - as above
+        connection.join()
         raise
     return connection
 
