@@ -121,7 +121,7 @@ def _needs_no_more(books: Books, command: Command) -> bool:
 
 
 def _accounts(command: Linked | Transfer) -> set[str]:
-    found = set()
+    found: set[str] = set()
     for single in singles([command]):
         found.add(single.account)
         if isinstance(single, Transfer):
