@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
-from typing import Self
+from typing import Literal, Self, overload
 
 from aiocredits._amounts import Micros, to_credits
 from aiocredits._ledger import spendable
@@ -64,6 +64,13 @@ class Summary(Fields):
     month: str
     """Which month, as in ``"2026-11"``."""
 
+    @overload
+    def __getitem__(self, name: Literal["monthly_spent", "monthly_cost"]) -> Decimal: ...
+    @overload
+    def __getitem__(self, name: str) -> object: ...
+    def __getitem__(self, name: str) -> object:
+        return Fields.__getitem__(self, name)
+
 
 @dataclass(frozen=True, slots=True)
 class Forecast(Fields):
@@ -98,6 +105,19 @@ class CreditStatus(Fields):
     """Grants with something left that ends within a week, soonest first."""
     forecast: Forecast
     at: datetime
+
+    @overload
+    def __getitem__(self, name: Literal["summary"]) -> Summary: ...
+    @overload
+    def __getitem__(self, name: Literal["forecast"]) -> Forecast: ...
+    @overload
+    def __getitem__(
+        self, name: Literal["balance", "held", "overdraft", "overdraft_limit"]
+    ) -> Decimal: ...
+    @overload
+    def __getitem__(self, name: str) -> object: ...
+    def __getitem__(self, name: str) -> object:
+        return Fields.__getitem__(self, name)
 
 
 def status_of(
