@@ -10,7 +10,7 @@ from aiocredits._model import Books
 MAX_ROWS = 200_000
 """Accounts, grants and holds that are remembered, all together: some 100 MB at the most."""
 
-_MAX_SHUNS = 64
+_MAX_TURNS = 64
 
 
 class BooksCache:
@@ -23,23 +23,32 @@ class BooksCache:
         self._max_rows = max_rows
         self._rows = 0
         self._books: OrderedDict[str, Books] = OrderedDict()
-        self._shunned: dict[str, _Shunned] = {}
+        self._rivals: dict[str, _Rivalry] = {}
 
-    def of(self, commands: Sequence[Command]) -> dict[str, Books]:
-        """Return what is remembered of the commands' accounts, but for those to be shunned."""
-        found: dict[str, Books] = {}
-        shunned: set[str] = set()
+    def of(self, commands: Sequence[Command]) -> tuple[dict[str, Books], set[str]]:
+        """Return what is remembered of the commands' accounts, and which ones to look up first.
+
+        Those that others write all the time are in neither.
+        """
+        known: dict[str, Books] = {}
+        stale: set[str] = set()
+        hot: set[str] = set()
         for command in singles(commands):
             name = command.account
-            if name in found or name in shunned:
+            if name in known or name in stale or name in hot:
                 continue
-            books = self._books.get(name)
-            if books is not None:
-                if self._is_shunned(name):
-                    shunned.add(name)
+            rivalry = self._rivals.get(name)
+            if rivalry is None:
+                books = self._books.get(name)
+                if books is None:
+                    stale.add(name)
                 else:
-                    found[name] = books
-        return found
+                    known[name] = books
+            elif rivalry.locks():
+                hot.add(name)
+            else:
+                stale.add(name)
+        return known, stale
 
     def keep(self, books: Mapping[str, Books]) -> None:
         """Remember books that have been committed."""
@@ -62,41 +71,59 @@ class BooksCache:
         if known is not None:
             self._rows -= _rows(known)
 
-    def lost(self, name: str) -> None:
-        """Note that somebody else changed an account: the longer they do, the longer shun it."""
-        shunned = self._shunned.setdefault(name, _Shunned())
-        shunned.turns = shunned.length = min(2 * shunned.length, _MAX_SHUNS)
-        if len(self._shunned) > self._max_rows:
-            self._shunned.clear()
+    def lost(self, name: str, *, fresh: bool) -> None:
+        """Note that somebody else changed an account; `fresh` says that it was just looked up."""
+        rivalry = self._rivals.setdefault(name, _Rivalry())
+        rivalry.lost(fresh=fresh)
+        if len(self._rivals) > self._max_rows:
+            self._rivals.clear()
 
     def won(self, names: Iterable[str]) -> None:
         """Note that nobody else had changed the accounts."""
-        if self._shunned:
+        if self._rivals:
             for name in names:
-                self._shunned.pop(name, None)
+                rivalry = self._rivals.get(name)
+                if rivalry is not None and rivalry.won():
+                    del self._rivals[name]
 
     def clear(self) -> None:
         """Forget everything."""
         self._books.clear()
-        self._shunned.clear()
+        self._rivals.clear()
         self._rows = 0
 
-    def _is_shunned(self, name: str) -> bool:
-        shunned = self._shunned.get(name)
-        if shunned is None or not shunned.turns:
-            return False
-        shunned.turns -= 1
-        return True
 
+class _Rivalry:
+    """How an account is dealt with that others write as well.
 
-class _Shunned:
-    """For how many more batches an account is left to the locked path."""
+    It is looked up before it is decided, for as many times as it was lost lately; lost even then,
+    it is left to the locked path, each time for longer.
+    """
 
-    __slots__ = ("length", "turns")
+    __slots__ = ("doubt", "locked", "locked_next")
 
     def __init__(self) -> None:
-        self.length = 1
-        self.turns = 0
+        self.doubt = 0
+        self.locked = 0
+        self.locked_next = 1
+
+    def locks(self) -> bool:
+        """Tell whether it is left to the locked path this time."""
+        if not self.locked:
+            return False
+        self.locked -= 1
+        return True
+
+    def lost(self, *, fresh: bool) -> None:
+        self.doubt = min(2 * self.doubt + 2, _MAX_TURNS)
+        if fresh:
+            self.locked = self.locked_next = min(2 * self.locked_next, _MAX_TURNS)
+
+    def won(self) -> bool:
+        """Tell whether it can be believed again what is remembered."""
+        self.doubt -= 1
+        self.locked_next = 1
+        return self.doubt <= 0
 
 
 def _rows(books: Books) -> int:

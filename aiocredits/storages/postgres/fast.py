@@ -1,25 +1,32 @@
-"""The fast path: what remembered books accept is written by one statement that proves them."""
+"""The fast path: what remembered books accept is written by one statement that proves them.
+
+Accounts that are not remembered, or that others have changed lately, are looked up just before, in
+one more statement and without a lock: if they change in between, the proof fails just the same.
+"""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from asyncpg.pool import Pool
 
 from aiocredits._commands import Command, Outcome
-from aiocredits._ledger import CachedDecision, decide_cached
+from aiocredits._ledger import CachedDecision, decide_cached, remembered
 from aiocredits._model import Books
 from aiocredits._names import is_own_key
 from aiocredits.storages.base import KeyTakenError
 from aiocredits.storages.postgres.cache import BooksCache
-from aiocredits.storages.postgres.connecting import acquired
+from aiocredits.storages.postgres.connecting import Driver, acquired
 from aiocredits.storages.postgres.failures import BUSY, LOST
 from aiocredits.storages.postgres.saving import save
+from aiocredits.storages.postgres.unit import look_up
+
+_ROUNDS = 2
 
 
 class FastBatch:
-    """Commands on their way through the fast path, once; what it leaves over is somebody else's."""
+    """Commands on their way through the fast path; what it leaves over is somebody else's."""
 
     def __init__(
         self,
@@ -41,42 +48,72 @@ class FastBatch:
 
     async def run(self, deadline: float) -> Mapping[int, Outcome]:
         """Return the outcomes of what was written, by the place of the command."""
-        cached = self._cache.of(self._commands)
-        if not cached:
-            return {}
-        decision = decide_cached(cached, self._commands, self._at)
-        if not decision.places:
-            return {}
-        return self._outcomes(decision, await self._written(decision, cached, deadline))
+        outcomes: dict[int, Outcome] = {}
+        places: Sequence[int] = range(len(self._commands))
+        try:
+            async with asyncio.timeout(deadline):
+                for number in range(_ROUNDS):
+                    places = await self._round(places, outcomes, last=number == _ROUNDS - 1)
+                    if not places:
+                        break
+        except BUSY as error:
+            self.every_key = isinstance(error, KeyTakenError)
+        except (*LOST, TimeoutError):
+            pass
+        return outcomes
+
+    async def _round(
+        self, places: Sequence[int], outcomes: dict[int, Outcome], *, last: bool
+    ) -> Sequence[int]:
+        """Write what can be, note its outcomes and return the places of what may be tried again."""
+        commands = [self._commands[place] for place in places]
+        known, stale = self._cache.of(commands)
+        if not known and not stale:
+            return ()
+        async with acquired(self._pool) as connection:
+            if stale:
+                fresh = await look_up(connection, self._sql, commands, stale)
+                known |= {name: kept for name in fresh if (kept := remembered(fresh[name]))}
+            decision = decide_cached(known, commands, self._at)
+            written = await self._written(connection, decision, known)
+        return self._filed(decision, written, places, outcomes, stale if last else ())
 
     async def _written(
-        self, decision: CachedDecision, before: Mapping[str, Books], deadline: float
+        self, connection: Driver, decision: CachedDecision, before: Mapping[str, Books]
     ) -> Sequence[str]:
+        if not decision.places:
+            return ()
         keys = [
             (entry.account, entry.key)
             for entry in decision.changes.entries
             if entry.key is not None and not is_own_key(entry.key)
         ]
+        # Until there is an answer. If there is none, whoever is asked next looks every key up.
+        self.every_key = self.lost = True
         try:
-            async with asyncio.timeout(deadline), acquired(self._pool) as connection:
-                return await save(
-                    connection, self._sql, decision.changes, before=before, new_keys=keys
-                )
-        except BUSY as error:
-            self.every_key = isinstance(error, KeyTakenError)
-        except (*LOST, TimeoutError):
-            # Whoever is asked next looks every key up, and knows more.
-            self.every_key = self.lost = True
-            for name in decision.places:
-                self._cache.forget(name)
-        return ()
+            written = await save(
+                connection, self._sql, decision.changes, before=before, new_keys=keys
+            )
+        except BUSY:
+            self.every_key = self.lost = False
+            raise
+        self.every_key = self.lost = False
+        return written
 
-    def _outcomes(self, decision: CachedDecision, written: Sequence[str]) -> Mapping[int, Outcome]:
+    def _filed(
+        self,
+        decision: CachedDecision,
+        written: Sequence[str],
+        places: Sequence[int],
+        outcomes: dict[int, Outcome],
+        fought: Collection[str],
+    ) -> Sequence[int]:
         self._cache.keep({name: decision.books[name] for name in written})
         self._cache.won(written)
-        if len(written) < len(decision.places):
-            for name in decision.places.keys() - set(written):
-                self._cache.lost(name)
-        return {
-            place: decision.outcomes[place] for name in written for place in decision.places[name]
-        }
+        for name in written:
+            for place in decision.places[name]:
+                outcomes[places[place]] = decision.outcomes[place]
+        failed = decision.places.keys() - set(written)
+        for name in failed:
+            self._cache.lost(name, fresh=name in fought)
+        return sorted(places[place] for name in failed for place in decision.places[name])

@@ -14,6 +14,18 @@ SELECT account, version, at, available, held, overdraft, overdraft_limit, status
 FROM {schema}.accounts
 WHERE account = ANY($1::text[])
 
+-- Accounts as charges need them, from one snapshot: each with every open grant that it has.
+-- name: books
+SELECT a.account, a.version, a.at, a.available, a.held, a.overdraft, a.overdraft_limit, a.status,
+       a.time_zone, a.due_at, g.account, g.number, g.state, g.amount, g.remaining, g.held, g.lapsed,
+       g.priority, g.category, g.unit_cost, g.scope, g.effective_at, g.expires_at, g.rolled_over,
+       g.description, g.metadata
+FROM {schema}.accounts AS a
+LEFT JOIN {schema}.grants AS g
+    ON g.account = a.account
+    AND g.state IN ('pending', 'scheduled', 'live', 'expiring', 'revoking')
+WHERE a.account = ANY($1::text[])
+
 -- What charges may take from; through grants_open.
 -- name: open_grants
 SELECT account, number, state, amount, remaining, held, lapsed, priority,

@@ -22,6 +22,9 @@ from aiocredits.storages._codec import (
 Columns: TypeAlias = list[Sequence[str | bool | None] | str | None]
 """One argument for each column: texts as an array, numbers as the text of an array."""
 
+Values: TypeAlias = Record | Sequence[Any]
+"""A row, or the part of one that comes from one table."""
+
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -32,12 +35,12 @@ def to_micros(instant: datetime) -> str:
     return str((instant - EPOCH) // _MICROSECOND)
 
 
-def load_account(row: Record) -> Account:
+def load_account(row: Values) -> Account:
     """Return an account from its columns."""
     return Account._make(row)
 
 
-def load_grant(row: Record) -> Grant:
+def load_grant(row: Values) -> Grant:
     """Return a grant from its columns."""
     cost = row[9]
     return Grant._make(

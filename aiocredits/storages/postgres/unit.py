@@ -1,13 +1,22 @@
 """Loading and saving, inside a transaction of one connection."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from asyncpg import Record
 
-from aiocredits._ledger import Changes, KeyOf, Scope, State, charge_of, in_burn_order
+from aiocredits._commands import Command
+from aiocredits._ledger import (
+    Changes,
+    KeyOf,
+    Scope,
+    State,
+    charge_of,
+    in_burn_order,
+    scope_of,
+)
 from aiocredits._model import Account, Books, Charge, Entry, Grant, Hold
 from aiocredits.storages.postgres import rows
 from aiocredits.storages.postgres.connecting import DecideAgainError, Driver
@@ -118,6 +127,26 @@ class Unit:
     async def _fetch(self, query: str, load: Callable[[Record], T], *parameters: object) -> list[T]:
         found = await self._connection.fetch(self._sql[query], *parameters)
         return [load(row) for row in found]
+
+
+async def look_up(
+    connection: Driver, sql: Mapping[str, str], commands: Sequence[Command], names: Collection[str]
+) -> dict[str, Books]:
+    """Return accounts as they are now, unlocked, with open grants and the holds that are named."""
+    accounts: dict[str, Account] = {}
+    grants: defaultdict[str, list[Grant]] = defaultdict(list)
+    for row in await connection.fetch(sql["books"], list(names)):
+        if row[0] not in accounts:
+            accounts[row[0]] = rows.load_account(row[:10])
+        if row[10] is not None:
+            grants[row[0]].append(rows.load_grant(row[10:]))
+    named = [pair for pair in scope_of(commands).holds if pair[0] in accounts]
+    found = await connection.fetch(sql["named_holds"], *_pairs(named)) if named else []
+    holds = _by_account(rows.load_hold(row) for row in found)
+    return {
+        name: Books(account, in_burn_order(grants[name]), holds[name])
+        for name, account in accounts.items()
+    }
 
 
 def _pairs(pairs: Iterable[tuple[str, Any]]) -> tuple[list[str], list[Any]]:
