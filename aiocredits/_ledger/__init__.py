@@ -12,7 +12,7 @@ and `audit` derives the books again from their entries.
 
 from aiocredits._ledger.audit import Audit
 from aiocredits._ledger.burn import BURN_ORDER, in_burn_order, spendable
-from aiocredits._ledger.cached import CachedDecision, decide_cached, remembered
+from aiocredits._ledger.cached import CachedDecision, decide_cached, is_cheap, remembered
 from aiocredits._ledger.carry import carried_over, suffices
 from aiocredits._ledger.charges import charge_of
 from aiocredits._ledger.decide import decide
@@ -37,6 +37,7 @@ __all__ = [
     "decide",
     "decide_cached",
     "in_burn_order",
+    "is_cheap",
     "project",
     "remembered",
     "scope_of",

@@ -56,6 +56,17 @@ def remembered(books: Books) -> Books | None:
     return kept._replace(holds=holds)
 
 
+def is_cheap(command: Command) -> bool:
+    """Tell whether a command needs no more than its account, open grants and the hold it names."""
+    match command:
+        case Consume():
+            return command.occurred_at is None
+        case PlaceHold() | AddGrant() | CaptureHold() | ReleaseHold() | ExtendHold():
+            return True
+        case _:
+            return False
+
+
 def decide_cached(
     cached: Mapping[str, Books], commands: Sequence[Command], at: datetime
 ) -> CachedDecision:
@@ -109,15 +120,9 @@ def _decidable(
 
 
 def _needs_no_more(books: Books, command: Command) -> bool:
-    match command:
-        case Consume():
-            return command.occurred_at is None
-        case PlaceHold() | AddGrant():
-            return True
-        case CaptureHold() | ReleaseHold() | ExtendHold():
-            return command.hold in books.holds
-        case _:
-            return False
+    if isinstance(command, CaptureHold | ReleaseHold | ExtendHold):
+        return command.hold in books.holds
+    return is_cheap(command)
 
 
 def _accounts(command: Linked | Transfer) -> set[str]:

@@ -1,7 +1,7 @@
 """Books that this process has seen last, and how often others have changed them since."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from aiocredits._commands import Command, singles
 from aiocredits._ledger import remembered
@@ -10,7 +10,15 @@ from aiocredits._model import Books
 MAX_ROWS = 200_000
 """Accounts, grants and holds that are remembered, all together: some 100 MB at the most."""
 
-_MAX_TURNS = 64
+# Looking up in vain costs a round trip for the whole batch, and a vain attempt costs its account
+# all that follows; so doubts last. Locking in vain costs three.
+_FIRST_DOUBTS = 16
+_MAX_DOUBTS = 1024
+_MAX_LOCKS = 64
+
+# More failures than successes, and so many more, mean that others write all accounts.
+_MANY_DISAPPOINTMENTS = 100
+_MAX_DISAPPOINTMENTS = 1000
 
 
 class BooksCache:
@@ -24,6 +32,7 @@ class BooksCache:
         self._rows = 0
         self._books: OrderedDict[str, Books] = OrderedDict()
         self._rivals: dict[str, _Rivalry] = {}
+        self._disappointments = 0
 
     def of(self, commands: Sequence[Command]) -> tuple[dict[str, Books], set[str]]:
         """Return what is remembered of the commands' accounts, and which ones to look up first.
@@ -32,6 +41,7 @@ class BooksCache:
         """
         known: dict[str, Books] = {}
         stale: set[str] = set()
+        distrusts = self._distrusts()
         hot: set[str] = set()
         for command in singles(commands):
             name = command.account
@@ -40,14 +50,17 @@ class BooksCache:
             rivalry = self._rivals.get(name)
             if rivalry is None:
                 books = self._books.get(name)
-                if books is None:
+                if books is None or distrusts:
                     stale.add(name)
                 else:
                     known[name] = books
-            elif rivalry.locks():
+            elif rivalry.locks:
+                rivalry.locks -= 1
                 hot.add(name)
-            else:
+            elif rivalry.doubts or name not in self._books:
                 stale.add(name)
+            else:
+                known[name] = self._books[name]
         return known, stale
 
     def keep(self, books: Mapping[str, Books]) -> None:
@@ -71,20 +84,28 @@ class BooksCache:
         if known is not None:
             self._rows -= _rows(known)
 
-    def lost(self, name: str, *, fresh: bool) -> None:
-        """Note that somebody else changed an account; `fresh` says that it was just looked up."""
-        rivalry = self._rivals.setdefault(name, _Rivalry())
-        rivalry.lost(fresh=fresh)
+    def tried(
+        self,
+        written: Iterable[str],
+        failed: Collection[str],
+        *,
+        looked_up: Collection[str],
+        locks: bool,
+    ) -> None:
+        """Note who was as remembered and who had been changed by others, `looked_up` or not.
+
+        With `locks`, those that changed just after they were looked up are for the locked path.
+        """
+        if self._rivals or self._disappointments:
+            for name in written:
+                self._won(name, trusted=name not in looked_up)
+        for name in failed:
+            fresh = name in looked_up
+            if not fresh:
+                self._disappointments = min(self._disappointments + 1, _MAX_DISAPPOINTMENTS)
+            self._rivals.setdefault(name, _Rivalry()).lost(fresh=fresh and locks)
         if len(self._rivals) > self._max_rows:
             self._rivals.clear()
-
-    def won(self, names: Iterable[str]) -> None:
-        """Note that nobody else had changed the accounts."""
-        if self._rivals:
-            for name in names:
-                rivalry = self._rivals.get(name)
-                if rivalry is not None and rivalry.won():
-                    del self._rivals[name]
 
     def clear(self) -> None:
         """Forget everything."""
@@ -92,38 +113,47 @@ class BooksCache:
         self._rivals.clear()
         self._rows = 0
 
+    def _won(self, name: str, *, trusted: bool) -> None:
+        if trusted:
+            self._disappointments = max(0, self._disappointments - 1)
+        rivalry = self._rivals.get(name)
+        if rivalry is not None and rivalry.won():
+            del self._rivals[name]
+
+    def _distrusts(self) -> bool:
+        """Tell whether most of what is remembered turned out to be wrong lately."""
+        if self._disappointments < _MANY_DISAPPOINTMENTS:
+            return False
+        self._disappointments -= 1  # to try again some day
+        return True
+
 
 class _Rivalry:
     """How an account is dealt with that others write as well.
 
-    It is looked up before it is decided, for as many times as it was lost lately; lost even then,
-    it is left to the locked path, each time for longer.
+    It is looked up before it is decided; lost even then, it is left to the locked path. Each time
+    that it is lost again, for twice as many turns.
     """
 
-    __slots__ = ("doubt", "locked", "locked_next")
+    __slots__ = ("doubts", "doubts_next", "locks", "locks_next")
 
     def __init__(self) -> None:
-        self.doubt = 0
-        self.locked = 0
-        self.locked_next = 1
-
-    def locks(self) -> bool:
-        """Tell whether it is left to the locked path this time."""
-        if not self.locked:
-            return False
-        self.locked -= 1
-        return True
+        self.doubts = 0
+        self.doubts_next = _FIRST_DOUBTS
+        self.locks = 0
+        self.locks_next = 1
 
     def lost(self, *, fresh: bool) -> None:
-        self.doubt = min(2 * self.doubt + 2, _MAX_TURNS)
+        self.doubts = self.doubts_next = min(2 * self.doubts_next, _MAX_DOUBTS)
         if fresh:
-            self.locked = self.locked_next = min(2 * self.locked_next, _MAX_TURNS)
+            self.locks = self.locks_next = min(2 * self.locks_next, _MAX_LOCKS)
 
     def won(self) -> bool:
-        """Tell whether it can be believed again what is remembered."""
-        self.doubt -= 1
-        self.locked_next = 1
-        return self.doubt <= 0
+        """Tell whether the rivals are gone: what was remembered turned out to be true."""
+        gone = not self.doubts
+        self.doubts -= not gone
+        self.locks_next = 1
+        return gone
 
 
 def _rows(books: Books) -> int:

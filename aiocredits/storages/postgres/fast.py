@@ -5,14 +5,14 @@ one more statement and without a lock: if they change in between, the proof fail
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from asyncpg.pool import Pool
 
 from aiocredits._commands import Command, Outcome
-from aiocredits._ledger import CachedDecision, decide_cached, remembered
+from aiocredits._ledger import CachedDecision, decide_cached, is_cheap, remembered
 from aiocredits._model import Books
 from aiocredits._names import is_own_key
 from aiocredits.storages.base import KeyTakenError
@@ -67,7 +67,7 @@ class FastBatch:
     ) -> Sequence[int]:
         """Write what can be, note its outcomes and return the places of what may be tried again."""
         commands = [self._commands[place] for place in places]
-        known, stale = self._cache.of(commands)
+        known, stale = self._cache.of([each for each in commands if is_cheap(each)])
         if not known and not stale:
             return ()
         async with acquired(self._pool) as connection:
@@ -76,7 +76,13 @@ class FastBatch:
                 known |= {name: kept for name in fresh if (kept := remembered(fresh[name]))}
             decision = decide_cached(known, commands, self._at)
             written = await self._written(connection, decision, known)
-        return self._filed(decision, written, places, outcomes, stale if last else ())
+        failed = decision.places.keys() - set(written)
+        self._cache.keep({name: decision.books[name] for name in written})
+        self._cache.tried(written, failed, looked_up=stale, locks=last)
+        for name in written:
+            for place in decision.places[name]:
+                outcomes[places[place]] = decision.outcomes[place]
+        return sorted(places[place] for name in failed for place in decision.places[name])
 
     async def _written(
         self, connection: Driver, decision: CachedDecision, before: Mapping[str, Books]
@@ -99,21 +105,3 @@ class FastBatch:
             raise
         self.every_key = self.lost = False
         return written
-
-    def _filed(
-        self,
-        decision: CachedDecision,
-        written: Sequence[str],
-        places: Sequence[int],
-        outcomes: dict[int, Outcome],
-        fought: Collection[str],
-    ) -> Sequence[int]:
-        self._cache.keep({name: decision.books[name] for name in written})
-        self._cache.won(written)
-        for name in written:
-            for place in decision.places[name]:
-                outcomes[places[place]] = decision.outcomes[place]
-        failed = decision.places.keys() - set(written)
-        for name in failed:
-            self._cache.lost(name, fresh=name in fought)
-        return sorted(places[place] for name in failed for place in decision.places[name])
