@@ -1,6 +1,6 @@
 """Connections of a pool, and what the driver's exceptions mean."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -20,7 +20,7 @@ class DecideAgainError(Exception):
 
 
 @asynccontextmanager
-async def acquired(pool: "Pool[Any]") -> AsyncIterator["PoolConnectionProxy[Any]"]:
+async def acquired(pool: "Pool[Any]") -> AsyncGenerator["PoolConnectionProxy[Any]"]:
     """Lend a connection; one whose protocol may be out of step never goes back to the pool."""
     connection = await pool.acquire()
     try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 import asyncpg
@@ -104,7 +104,7 @@ def translated(error: Exception) -> Exception:
 
 
 @contextmanager
-def translating() -> Iterator[None]:
+def translating() -> Generator[None]:
     """Let no exception of the driver through."""
     try:
         yield
@@ -117,7 +117,7 @@ def translating() -> Iterator[None]:
 
 def refused_each(error: StorageError, commands: Sequence[Command]) -> list[Refused]:
     """Return the error for each of the commands, who will raise it apart from each other."""
-    refused = []
+    refused: list[Refused] = []
     for command in commands:
         own = copy.copy(error)
         own.__cause__ = error.__cause__

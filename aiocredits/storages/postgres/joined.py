@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import TypeGuard, TypeVar, cast
 
 from asyncpg import Connection
 from asyncpg.pool import PoolConnectionProxy
@@ -23,14 +23,9 @@ Row = TypeVar("Row")
 _ATTEMPTS = 10
 
 
-def checked_connection(connection: object) -> Driver:
-    """Return a connection of asyncpg's, or say what is wanted."""
-    if not isinstance(connection, Connection | PoolConnectionProxy):
-        raise UsageError(
-            f"in_transaction() was given a {type(connection).__name__}: pass the asyncpg "
-            "connection whose transaction you are in"
-        )
-    return connection
+def is_driver(connection: object) -> TypeGuard[Driver]:
+    """Tell whether `connection` is one of asyncpg's, from a pool or not."""
+    return isinstance(connection, Connection | PoolConnectionProxy)
 
 
 class JoinedStorage:

@@ -24,7 +24,7 @@ class Step(NamedTuple):
 
 def steps() -> tuple[Step, ...]:
     """Return the migrations, oldest first; files are named ``0001_what.pre.sql``."""
-    found = []
+    found: list[Step] = []
     for version, file_name, sql in migrations(PACKAGE):
         name, _, kind = file_name.rpartition(".")
         found.append(Step(version, name, kind, sql))

@@ -10,13 +10,18 @@ from asyncpg.pool import Pool
 
 from aiocredits._commands import Command, Outcome
 from aiocredits._queries import Page, Query
-from aiocredits.errors import ConfigurationError, StorageError, StorageUnavailableError
+from aiocredits.errors import (
+    ConfigurationError,
+    StorageError,
+    StorageUnavailableError,
+    UsageError,
+)
 from aiocredits.storages.postgres.cache import BooksCache
 from aiocredits.storages.postgres.connecting import acquired, create_pool
 from aiocredits.storages.postgres.counting import UnderWay
 from aiocredits.storages.postgres.failures import refused_each, translating
 from aiocredits.storages.postgres.fast import FastBatch
-from aiocredits.storages.postgres.joined import JoinedStorage, checked_connection
+from aiocredits.storages.postgres.joined import JoinedStorage, is_driver
 from aiocredits.storages.postgres.locked import LockedBatch
 from aiocredits.storages.postgres.reading import answer
 from aiocredits.storages.postgres.schema import check, migrate
@@ -167,7 +172,12 @@ class PostgresStorage:
 
         It has to be a connection to the same database.
         """
-        return JoinedStorage(checked_connection(connection), self._sql, self._settings.deadline)
+        if not is_driver(connection):
+            raise UsageError(
+                f"in_transaction() was given a {type(connection).__name__}: pass the asyncpg "
+                "connection whose transaction you are in"
+            )
+        return JoinedStorage(connection, self._sql, self._settings.deadline)
 
     async def _check_schema(self, pool: "Pool[Any]") -> None:
         async with acquired(pool) as connection:
