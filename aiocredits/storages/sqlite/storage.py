@@ -1,6 +1,7 @@
 """The SQLite storage: one writer, whose every batch is one transaction, and one reader."""
 
 import sqlite3
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -131,7 +132,7 @@ class SqliteStorage:
 
     def _open_writer(self) -> sqlite3.Connection:
         connection = self._open_connection()
-        connection.execute("PRAGMA journal_mode = WAL")
+        _make_wal(connection, self._busy_timeout)
         # In a WAL, NORMAL would lose the last commits when the power fails.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
@@ -187,6 +188,22 @@ class _Batch:
 
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+_PAUSE = 0.005
+
+
+def _make_wal(connection: sqlite3.Connection, patience: float) -> None:
+    """Turn the journal into a WAL, which is the one lock that SQLite itself does not wait for."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 @contextmanager
