@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +24,7 @@ from aiocredits.storages import storage_from_url
 from aiocredits.storages._sql import migrations
 from aiocredits.storages.sqlite import SqliteStorage
 from aiocredits.storages.sqlite.storage import _translated
+from aiocredits.storages.sqlite.thread import ConnectionThread
 from aiocredits.storages.sqlite.unit import SQL
 from aiocredits.testing import StorageConformance
 from aiocredits.testing.clock import BEGINNING
@@ -161,12 +163,41 @@ async def test_a_migration_that_fails_leaves_nothing(path: Path) -> None:
 
 async def test_many_may_open_a_new_file_at_once(path: Path) -> None:
     storages = [SqliteStorage(path) for _ in range(8)]
-    await asyncio.gather(*(storage.open() for storage in storages))
     try:
+        await asyncio.gather(*(storage.open() for storage in storages))
         await asyncio.gather(*(apply(storage, grant()) for storage in storages))
         assert {await version(storage) for storage in storages} == {8}
     finally:
         await asyncio.gather(*(storage.close() for storage in storages))
+
+
+async def test_a_wal_that_others_are_making_is_waited_for(path: Path) -> None:
+    """SQLite itself does not wait there: it would be locked at once, whatever the timeout."""
+    locked = threading.Event()
+
+    def note(sql: str) -> None:
+        if "journal_mode" in sql:
+            locked.set()
+
+    class Watched(SqliteStorage):
+        def _open_connection(self) -> sqlite3.Connection:
+            connection = super()._open_connection()
+            connection.set_trace_callback(note)
+            return connection
+
+    with raw(path) as other:
+        other.execute("BEGIN IMMEDIATE")
+        storage = Watched(path, busy_timeout=30)
+        opening = asyncio.ensure_future(storage.open())
+        try:
+            for _ in range(2):  # it tries, and tries again
+                assert await asyncio.to_thread(locked.wait, 30)
+                locked.clear()
+            assert not opening.done()
+            other.execute("COMMIT")
+            await opening
+        finally:
+            await storage.close()
 
 
 # Plans
@@ -398,12 +429,20 @@ async def test_a_number_that_no_column_can_hold_is_a_storage_error(
         await on_writer(storage, lambda c: c.execute("SELECT ?", (2**70,)))
 
 
-def test_a_failed_open_leaves_no_thread_behind(tmp_path: Path) -> None:
-    """Whose last words would be an error about the loop that had been closed meanwhile."""
+async def test_a_failed_open_leaves_no_thread_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose last words would be an error about the loop, if that is closed right after."""
+    stop = ConnectionThread.stop
+
+    def stop_slowly(connection: ConnectionThread) -> object:
+        connection._tx.put_nowait((None, lambda: time.sleep(0.05)))
+        return stop(connection)
+
+    monkeypatch.setattr(ConnectionThread, "stop", stop_slowly)
     before = set(threading.enumerate())
-    for _ in range(20):
-        with pytest.raises(StorageUnavailableError):
-            asyncio.run(SqliteStorage(tmp_path / "missing" / "books.db").open())
+    with pytest.raises(StorageUnavailableError):
+        await SqliteStorage(tmp_path / "missing" / "books.db").open()
     assert set(threading.enumerate()) <= before
 
 
