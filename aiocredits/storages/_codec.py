@@ -7,6 +7,9 @@ from typing import Any
 from aiocredits._model import NO_METADATA, Slice, Slices
 from aiocredits.types import Metadata
 
+# json.dumps makes an encoder for each call that is not all defaults.
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
 
 def dump_slices(slices: Slices) -> str:
     """Return ``[[grant, micros], …]``; written by hand, for every charge writes one."""
@@ -22,7 +25,7 @@ def dump_mapping(mapping: Mapping[str, object] | None) -> str | None:
     """Return JSON, or None for what is empty."""
     if not mapping:
         return None
-    return json.dumps(mapping, separators=(",", ":"), ensure_ascii=False)
+    return _encode(mapping)
 
 
 def load_mapping(text: str | None) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from aiocredits import CreditClient
 from aiocredits.errors import (
     ConfigurationError,
     SchemaOutdatedError,
+    StorageError,
     StorageUnavailableError,
 )
 from aiocredits.storages import storage_from_url
@@ -92,3 +93,22 @@ def test_options_that_cannot_work_are_refused(option: str) -> None:
 def test_either_a_dsn_or_a_pool() -> None:
     with pytest.raises(ConfigurationError):
         PostgresStorage()
+
+
+async def test_what_the_database_refuses_is_not_the_drivers_error(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    async with CreditClient(url) as client:
+        await client.add_credits("alice", 10)
+        await client.add_credits("bob", 10)
+        await connection.execute(
+            "ALTER TABLE aiocredits.entries ADD CHECK (account <> 'bob') NOT VALID"
+        )
+        with pytest.raises(StorageError, match="nothing was written"):
+            await client.consume_credits("bob", 1)
+        answers = await asyncio.gather(
+            *(client.consume_credits(user, 1) for user in ("alice", "bob") for _ in range(3)),
+            return_exceptions=True,
+        )
+        assert [isinstance(answer, StorageError) for answer in answers] == [False] * 3 + [True] * 3
+        assert (await client.verify()).ok
+    await connection.close()

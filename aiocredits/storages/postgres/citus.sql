@@ -2,8 +2,8 @@
 -- migrations, with your schema's name in place of {schema}.
 --
 -- The account leads every key, so each table can be cut by it, and what belongs to an account lies on
--- one node. Citus locks rows of one account at a time only: open the storage with ?split=true, which
--- gives every account of a batch a statement of its own.
+-- one node. Citus locks rows of one account at a time only, and batches lock several: until they can
+-- be split, apply commands one by one.
 SELECT create_distributed_table('{schema}.accounts', 'account', colocate_with => 'none');
 SELECT create_distributed_table('{schema}.grants', 'account', colocate_with => '{schema}.accounts');
 SELECT create_distributed_table('{schema}.holds', 'account', colocate_with => '{schema}.accounts');

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from asyncpg import PostgresError
 from asyncpg.pool import Pool
 
 from aiocredits._commands import Command, Outcome
@@ -60,6 +61,8 @@ class FastBatch:
             self.every_key = isinstance(error, KeyTakenError)
         except (*LOST, TimeoutError):
             pass
+        except PostgresError:
+            self.every_key = self.lost = False  # the locked path will meet it too, and explain it
         return outcomes
 
     async def _round(
