@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from asyncpg import Record
 
-from aiocredits._ledger import Scope
+from aiocredits._ledger import Scope, carried_over, suffices
 from aiocredits._model import Account, Books
 from aiocredits._queries import (
     AccountsQuery,
@@ -18,7 +18,7 @@ from aiocredits._queries import (
 )
 from aiocredits.storages.postgres import rows
 from aiocredits.storages.postgres.connecting import Driver
-from aiocredits.storages.postgres.unit import Unit
+from aiocredits.storages.postgres.unit import Unit, look_up
 
 T = TypeVar("T")
 
@@ -58,6 +58,12 @@ async def answer(
 async def _books(
     connection: Driver, sql: Mapping[str, str], query: BooksQuery, *, inside: bool
 ) -> Books:
+    found = (await look_up(connection, sql, (), {query.account})).get(query.account)
+    if found is None:
+        return Books(Account(query.account))
+    if suffices(found, query.at) and carried_over(found) is not None:
+        return found
+    # Something is due or owed, and takes more than the one statement whose snapshot that was.
     unit, scope = Unit(connection, sql, lock=False), Scope((query.account,))
     if inside:
         state = await unit.load(scope, query.at)
