@@ -16,7 +16,12 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from aiocredits._commands import Command, Linked, Outcome, singles
-from aiocredits.errors import ContentionError, OutcomeUnknownError, StorageUnavailableError
+from aiocredits.errors import (
+    ContentionError,
+    OutcomeUnknownError,
+    StorageError,
+    StorageUnavailableError,
+)
 from aiocredits.storages.base import Storage
 from aiocredits.types import Clock
 
@@ -177,6 +182,9 @@ class _Lane:
             for waiter in batch:
                 await self._write([waiter])
             return
+        if len(outcomes) != len(batch):
+            _fail(batch, _miscounted(self._storage, len(outcomes), len(batch)))
+            return
         for waiter, outcome in zip(batch, outcomes, strict=True):
             if not waiter.future.done():
                 waiter.future.set_result(outcome)
@@ -186,6 +194,13 @@ class _Lane:
             f"{len(self._waiting)} commands wait to be written and this one was not on turn within "
             f"{self._patience:g} seconds; nothing of it was written: slow down, or try again"
         )
+
+
+def _miscounted(storage: Storage, outcomes: int, commands: int) -> StorageError:
+    return StorageError(
+        f"{type(storage).__name__}.apply() answered {outcomes} outcomes to {commands} commands, so "
+        "nobody can say what happened: prove it with aiocredits.testing.StorageConformance"
+    )
 
 
 def _fail(batch: Sequence[_Waiter], error: Exception) -> None:

@@ -45,6 +45,11 @@ def _restore(
     return error
 
 
+def _plain(difference: Decimal) -> Decimal:
+    """Return what prints as ``1``, not ``1.0``: subtracting keeps the decimals of both."""
+    return Decimal(f"{difference.normalize():f}")
+
+
 class CreditError(Exception):
     """The base of all that this library raises."""
 
@@ -118,7 +123,7 @@ class InsufficientCreditsError(RefusalError):
         purpose = f" for {service!r}" if service else ""
         self.required = required
         self.available = available
-        self.shortfall = required - available
+        self.shortfall = _plain(required - available)
         self.service = service
         super().__init__(
             f"account {user_id!r} needs {required:f} {unit}{purpose} and has {available:f}: "
@@ -147,7 +152,8 @@ class OverdraftLimitError(RefusalError):
         self.available = available
         self.overdraft = overdraft
         self.overdraft_limit = overdraft_limit
-        self.shortfall = required - available - max(overdraft_limit - overdraft, Decimal(0))
+        left = max(overdraft_limit - overdraft, Decimal(0))
+        self.shortfall = _plain(required - available - left)
         super().__init__(
             f"account {user_id!r} needs {required:f} {unit}, has {available:f} and owes "
             f"{overdraft:f} of an overdraft limit of {overdraft_limit:f}: {self.shortfall:f} "
@@ -281,7 +287,7 @@ class CaptureExceedsHoldError(RefusalError):
         self.id = id
         self.required = required
         self.held = held
-        self.shortfall = required - held
+        self.shortfall = _plain(required - held)
         super().__init__(
             f"account {user_id!r}: hold {id!r} has {held:f} {unit} left and {required:f} were to "
             f'be captured, {self.shortfall:f} too many; pass if_over="available", "cap" or '

@@ -78,10 +78,15 @@ class _Book:
             self._file(draft)
         return Accepted(receipt)
 
+    def _due_at(self, name: str) -> datetime | None:
+        books = self.books.get(name)
+        return books.account.due_at if books else None
+
     def _file(self, draft: Draft) -> None:
-        if not draft.entries:
-            return
         name = draft.account.name
+        # Nothing happened; but what is due next may have been counted anew, and is worth keeping.
+        if not draft.entries and draft.due_at == self._due_at(name):
+            return
         if name not in self.before:
             self.before[name] = Books(Account(name))
         self.books[name] = draft.books()

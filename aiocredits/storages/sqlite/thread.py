@@ -2,11 +2,13 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from math import inf
+from typing import TypeVar
 
 import aiosqlite
-import anyio
+
+from aiocredits._finish import finish
 
 T = TypeVar("T")
 
@@ -39,7 +41,7 @@ async def connect(open_connection: Callable[[], sqlite3.Connection]) -> Connecti
     """Start a thread, call `open_connection` on it and return the connection."""
     connection = ConnectionThread(open_connection)
     try:
-        await _to_the_end(_start(connection))
+        await finish(_start(connection), deadline=inf)
     except asyncio.CancelledError:
         await close([connection])
         raise
@@ -52,7 +54,7 @@ async def connect(open_connection: Callable[[], sqlite3.Connection]) -> Connecti
 
 async def close(connections: Sequence[ConnectionThread]) -> None:
     """Close the connections after what they are at, whoever cancels the task that waits for it."""
-    await _to_the_end(_close_each(connections))
+    await finish(_close_each(connections), deadline=inf)
 
 
 async def _start(connection: ConnectionThread) -> None:
@@ -62,19 +64,3 @@ async def _start(connection: ConnectionThread) -> None:
 async def _close_each(connections: Sequence[ConnectionThread]) -> None:
     for connection in connections:
         await connection.close()
-
-
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    task = asyncio.get_running_loop().create_task(work)
-    cancelled: asyncio.CancelledError | None = None
-    with anyio.CancelScope(shield=True):  # keeps out scopes; a task of its own, Task.cancel()
-        while not task.done():
-            try:
-                await asyncio.wait({task})
-            except asyncio.CancelledError as error:
-                cancelled = error
-    failure = task.exception()
-    if cancelled is not None:
-        raise cancelled from failure
-    if failure is not None:
-        raise failure
