@@ -9,29 +9,15 @@ What is used every day is here. `aiocredits.commands` has every write as a value
 `aiocredits.storages` what keeps the books, and `aiocredits.testing` what proves a storage.
 """
 
+import importlib
+import typing
+
 from aiocredits._care import Maintenance, Problem, Verification
 from aiocredits._client import CreditClient
-from aiocredits._decorators import (
-    CallOptions,
-    ChargeOptions,
-    CreditInfo,
-    ai_analysis_credits,
-    ai_chat_credits,
-    ai_generation_credits,
-    consume_credits,
-    credit_aware,
-    current_hold,
-    file_conversion_credits,
-    file_processing_credits,
-    file_upload_credits,
-    require_credits,
-    workflow_credits,
-)
 from aiocredits._holding import CreditHold
 from aiocredits._model import Entry, Grant, Hold, Receipt
 from aiocredits._quick import get_user_credit_status, quick_credit_check, quick_credit_consumption
 from aiocredits._status import Balance, CreditStatus, Forecast, Summary
-from aiocredits._sync import SyncCreditClient, SyncCreditHold
 from aiocredits.errors import (
     AccountClosedError,
     AccountFrozenError,
@@ -60,6 +46,25 @@ from aiocredits.errors import (
     UsageError,
 )
 from aiocredits.types import Amount, Clock, UserId
+
+if typing.TYPE_CHECKING:
+    from aiocredits._decorators import (
+        CallOptions,
+        ChargeOptions,
+        CreditInfo,
+        ai_analysis_credits,
+        ai_chat_credits,
+        ai_generation_credits,
+        consume_credits,
+        credit_aware,
+        current_hold,
+        file_conversion_credits,
+        file_processing_credits,
+        file_upload_credits,
+        require_credits,
+        workflow_credits,
+    )
+    from aiocredits._sync import SyncCreditClient, SyncCreditHold
 
 __all__ = [
     "AccountClosedError",
@@ -123,3 +128,37 @@ __all__ = [
     "require_credits",
     "workflow_credits",
 ]
+
+# Half of the modules, and not needed by everybody: imported when they are first asked for.
+_LATER = {
+    "CallOptions": "aiocredits._decorators",
+    "ChargeOptions": "aiocredits._decorators",
+    "CreditInfo": "aiocredits._decorators",
+    "ai_analysis_credits": "aiocredits._decorators",
+    "ai_chat_credits": "aiocredits._decorators",
+    "ai_generation_credits": "aiocredits._decorators",
+    "consume_credits": "aiocredits._decorators",
+    "credit_aware": "aiocredits._decorators",
+    "current_hold": "aiocredits._decorators",
+    "file_conversion_credits": "aiocredits._decorators",
+    "file_processing_credits": "aiocredits._decorators",
+    "file_upload_credits": "aiocredits._decorators",
+    "require_credits": "aiocredits._decorators",
+    "workflow_credits": "aiocredits._decorators",
+    "SyncCreditClient": "aiocredits._sync",
+    "SyncCreditHold": "aiocredits._sync",
+}
+
+
+if not typing.TYPE_CHECKING:  # a checker knows the names, and finds those that are not there
+
+    def __getattr__(name: str) -> object:
+        if name in _LATER:
+            found = getattr(importlib.import_module(_LATER[name]), name)
+            globals()[name] = found
+            return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

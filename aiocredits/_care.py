@@ -3,9 +3,8 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from aiocredits._commands import Command, Settle
 from aiocredits._ledger import Audit
@@ -30,16 +29,14 @@ AT_ONCE = 64
 ATTEMPTS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Maintenance:
+class Maintenance(NamedTuple):
     """What `run_maintenance` did."""
 
     accounts: int
     """How many accounts had something due."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """A difference between an account's entries and what is kept of it."""
 
     user_id: str
@@ -47,8 +44,7 @@ class Problem:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(NamedTuple):
     """What `verify` found."""
 
     accounts: int

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import types
 
+import pytest
+
 import aiocredits
 from aiocredits import commands, errors
 
@@ -35,20 +37,25 @@ def test_a_storage_is_imported_when_a_url_names_it() -> None:
 
 
 def test_every_public_name_is_there_and_documented() -> None:
-    public = {
-        name: value
-        for name, value in vars(aiocredits).items()
-        if not name.startswith("_") and isinstance(value, type | types.FunctionType)
-    }
-    assert {"CreditClient", "CreditHold", "Receipt", "Entry", "Grant", "Hold"} <= set(public)
-    for name, value in public.items():
-        assert getattr(value, "__doc__", None), name
+    assert {"CreditClient", "CreditHold", "Receipt", "Entry", "Grant", "Hold"} <= set(
+        aiocredits.__all__
+    )
+    for name in aiocredits.__all__:
+        value = getattr(aiocredits, name)
+        if isinstance(value, type | types.FunctionType):
+            assert value.__doc__, name
     assert list(aiocredits.__all__) == sorted(aiocredits.__all__)
     assert set(aiocredits.__all__) == {
         name
         for name, value in vars(aiocredits).items()
         if not name.startswith("_") and not isinstance(value, types.ModuleType)
-    } | (set(aiocredits.__all__) & {"commands", "errors", "types"})
+    }
+
+
+def test_what_is_imported_later_is_listed_and_what_is_not_there_is_refused() -> None:
+    assert set(aiocredits.__all__) <= set(dir(aiocredits))
+    with pytest.raises(AttributeError, match="has no attribute 'consume_credit'"):
+        _ = aiocredits.consume_credit  # type: ignore[attr-defined]
 
 
 def test_every_verb_of_the_client_is_a_command_of_the_same_signature() -> None:
