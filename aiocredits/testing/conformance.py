@@ -3,38 +3,35 @@
 # ruff: noqa: S101, PLR2004 - assert is how a test speaks, and its numbers are its example
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
-from datetime import date
-from itertools import count
 from random import Random
-from typing import TypeAlias
 
 import pytest
 
 from aiocredits._amounts import ONE_CREDIT
-from aiocredits._commands import Accepted, Command, Outcome, Refused
-from aiocredits._model import Books, Receipt
+from aiocredits._commands import Accepted, Command, Refused
 from aiocredits._queries import (
     AccountsQuery,
-    BooksQuery,
     EntriesQuery,
-    GrantsQuery,
-    HoldsQuery,
-    UsageQuery,
 )
-from aiocredits.errors import InsufficientCreditsError, StorageUnavailableError
-from aiocredits.storages import Storage
+from aiocredits.errors import InsufficientCreditsError
+from aiocredits.testing.asking import (
+    Connect,
+    books_of,
+    everything_of,
+    opened,
+    receipt_of,
+    replayed_of,
+    version_of,
+)
 from aiocredits.testing.clock import BEGINNING
 from aiocredits.testing.comparison import (
     ALL,
     audit,
-    comparable,
     require_same_books,
     require_same_outcomes,
 )
 from aiocredits.testing.histories import RandomHistory
-from aiocredits.testing.interruption import MEANS, Interruption, Means
+from aiocredits.testing.lifetimes import LifetimeConformance
 from aiocredits.testing.reference import Reference
 from aiocredits.testing.stories import (
     STORIES,
@@ -51,23 +48,9 @@ from aiocredits.testing.stories import (
     transfer,
 )
 
-Connect: TypeAlias = Callable[[], Storage]
-
-
-@asynccontextmanager
-async def opened(*storages: Storage) -> AsyncGenerator[None]:
-    """Open storages, and close them whatever happens."""
-    try:
-        for storage in storages:
-            await storage.open()
-        yield
-    finally:
-        for storage in storages:
-            await storage.close()
-
 
 @pytest.mark.asyncio
-class StorageConformance:
+class StorageConformance(LifetimeConformance):
     """Holds a storage to the answers of the pure ledger.
 
     Subclass it under a name that begins with ``Test``, and say how to connect:
@@ -82,15 +65,7 @@ class StorageConformance:
     in memory, it may return the same object again. The tests need pytest-asyncio, in either mode.
     """
 
-    needs_opening = True
-    """Whether a storage that is not open refuses to work; books in memory are always there."""
-
     steps_per_history = 60
-
-    @pytest.fixture
-    def connect(self) -> Connect:
-        """Return a function that returns a storage; override this."""
-        raise NotImplementedError(f"{type(self).__name__} has to override the fixture `connect`")
 
     # The answers
 
@@ -159,16 +134,16 @@ class StorageConformance:
         late = consume(A, 9, key="late")
         async with opened(storage):
             await storage.apply([grant(A, 5), hold(A, 1)], at=BEGINNING)
-            before = await self._everything(storage, A)
+            before = await everything_of(storage, A)
             refused = await storage.apply(
                 [late, consume(B, 1), hold(A, 99), transfer(C, 99), late], at=BEGINNING
             )
             assert [type(outcome) for outcome in refused] == [Refused] * 5
-            assert await self._everything(storage, A) == before
+            assert await everything_of(storage, A) == before
             assert [account.name for account in (await storage.read(AccountsQuery())).rows] == [A]
             await storage.apply([grant(A, 5)], at=BEGINNING)
             (outcome,) = await storage.apply([late], at=BEGINNING)
-            assert _receipt(outcome).replayed is False
+            assert receipt_of(outcome).replayed is False
 
     @pytest.mark.parametrize("page_size", [1, 2, 7, 8, 9])
     async def test_pages_follow_each_other_without_gaps(
@@ -201,9 +176,9 @@ class StorageConformance:
         async with opened(first, second):
             original = await first.apply(batch, at=BEGINNING)
             again = await second.apply(batch, at=after(1000).at)
-            require_same_outcomes(again, [_replayed(outcome) for outcome in original])
-            assert await self._version(first, A) == 4
-            assert await self._version(second, B) == 1
+            require_same_outcomes(again, [replayed_of(outcome) for outcome in original])
+            assert await version_of(first, A) == 4
+            assert await version_of(second, B) == 1
 
     async def test_a_repeated_batch_of_the_librarys_own_keys_acts_once(
         self, connect: Connect
@@ -215,11 +190,11 @@ class StorageConformance:
         async with opened(first, second):
             original = await first.apply(batch, at=BEGINNING)
             again = await second.apply([*batch, consume(C, 1)], at=BEGINNING)
-            require_same_outcomes(again[:5], [_replayed(outcome) for outcome in original])
-            assert _receipt(again[5]).version == 2
+            require_same_outcomes(again[:5], [replayed_of(outcome) for outcome in original])
+            assert receipt_of(again[5]).version == 2
             again = await first.apply([consume(A, 1), *reversed(batch)], at=BEGINNING)
-            assert _receipt(again[0]).version == 5
-            expected = [_replayed(outcome) for outcome in reversed(original)]
+            assert receipt_of(again[0]).version == 5
+            expected = [replayed_of(outcome) for outcome in reversed(original)]
             require_same_outcomes(again[1:], expected)
 
     async def test_an_own_key_that_took_the_last_credits_never_takes_more(
@@ -230,9 +205,9 @@ class StorageConformance:
         charge = consume(A, 5)
         async with opened(storage):
             await storage.apply([grant(A, 5), charge], at=BEGINNING)
-            before = await self._everything(storage, A)
+            before = await everything_of(storage, A)
             await storage.apply([charge], at=BEGINNING)
-            assert await self._everything(storage, A) == before
+            assert await everything_of(storage, A) == before
 
     async def test_one_key_used_by_many_at_once_acts_once(self, connect: Connect) -> None:
         """All get the same receipt, and only one of them a first-hand one."""
@@ -243,12 +218,12 @@ class StorageConformance:
             outcomes = await asyncio.gather(
                 *(storages[n % 2].apply([charge], at=BEGINNING) for n in range(20))
             )
-            receipts = [_receipt(outcome) for (outcome,) in outcomes]
+            receipts = [receipt_of(outcome) for (outcome,) in outcomes]
             assert sorted(receipt.replayed for receipt in receipts) == [False] + [True] * 19
             assert {receipt._replace(replayed=True) for receipt in receipts} == {
                 receipts[0]._replace(replayed=True)
             }
-            assert await self._version(storages[0], A) == 2
+            assert await version_of(storages[0], A) == 2
 
     # Concurrency
 
@@ -289,7 +264,7 @@ class StorageConformance:
             )
             assert [type(outcome) for (outcome,) in outcomes] == [Accepted] * 60
             for name in (A, B):
-                account = (await self._books(storages[0], name)).account
+                account = (await books_of(storages[0], name)).account
                 assert (account.version, account.available_micros) == (61, 30 * ONE_CREDIT)
                 assert await audit(storages[1], name) == []
 
@@ -300,7 +275,7 @@ class StorageConformance:
             outcomes = await asyncio.gather(
                 *(storages[n % 2].apply([grant("new", 1)], at=BEGINNING) for n in range(20))
             )
-            versions = sorted(_receipt(outcome).version for (outcome,) in outcomes)
+            versions = sorted(receipt_of(outcome).version for (outcome,) in outcomes)
             assert versions == [*range(1, 21)]
             assert await audit(storages[0], "new") == []
 
@@ -319,7 +294,7 @@ class StorageConformance:
             writing = asyncio.ensure_future(write())
             try:
                 while not writing.done():
-                    books = await self._books(storages[1], A)
+                    books = await books_of(storages[1], A)
                     account, grants = books.account, books.grants.values()
                     assert account.version % 3 == 0
                     assert account.available_micros == sum(g.remaining_micros for g in grants)
@@ -330,168 +305,3 @@ class StorageConformance:
             finally:
                 await asyncio.wait({writing})
             writing.result()
-
-    # Interruption
-
-    @pytest.mark.parametrize("means", MEANS)
-    async def test_apply_stopped_at_any_await_has_done_all_or_nothing(
-        self, connect: Connect, means: Means
-    ) -> None:
-        """And is repeated safely, here or in another storage, whatever had become of it."""
-        reference, storages = Reference(), (connect(), connect())
-        async with opened(*storages):
-            for point in count():
-                a, b = f"payer {point}", f"payee {point}"
-                start: list[Command] = [grant(a, 9)]
-                reference.apply(start, BEGINNING)
-                await storages[0].apply(start, at=BEGINNING)
-                batch: list[Command] = [
-                    consume(a, 2, key="job"),
-                    consume(a, 1),
-                    hold(a, 2),
-                    transfer(b, 3, account=a),
-                    consume(b, 1),
-                ]
-                stopping = Interruption(means, point)
-                outcomes = await stopping.stop(storages[0].apply(batch, at=BEGINNING))
-                seen = [await self._version(storages[1], name) for name in (a, b)]
-                assert seen[0] in {1, 5}, "the payer's books hold a part of the batch"
-                assert seen[1] in {0, 2}, "the payee's books hold a part of the batch"
-                expected = reference.apply(batch, BEGINNING)
-                if outcomes is not None:
-                    assert not (stopping.reached and means == "cancel"), "swallowed a cancellation"
-                    require_same_outcomes(outcomes, expected)
-                again = await storages[point % 2].apply(batch, at=BEGINNING)
-                replayed = [_replayed(outcome) for outcome in expected]
-                fresh = comparable(again[0]) == comparable(expected[0])
-                if fresh:
-                    assert seen == [1, 0], "what readers have seen was forgotten"
-                    assert outcomes is None, "what was acknowledged was forgotten"
-                require_same_outcomes(again, expected if fresh else replayed)
-                if not stopping.reached:
-                    break
-            await require_same_books(storages[0], reference, BEGINNING, page_size=50)
-            for name in reference.names:
-                assert await audit(storages[1], name) == []
-
-    @pytest.mark.parametrize("means", MEANS)
-    async def test_a_read_stopped_at_any_await_harms_nobody(
-        self, connect: Connect, means: Means
-    ) -> None:
-        """The storage answers the next question."""
-        storage = connect()
-        async with opened(storage):
-            await storage.apply([grant(A, 9), hold(A, 2), consume(A, 1)], at=BEGINNING)
-            expected = await self._everything(storage, A)
-            for point in count():
-                stopping = Interruption(means, point)
-                await stopping.stop(self._everything(storage, A))
-                assert await self._everything(storage, A) == expected
-                if not stopping.reached:
-                    break
-            (outcome,) = await storage.apply([consume(A, 1)], at=BEGINNING)
-            assert _receipt(outcome).version == 4
-
-    async def test_opening_and_closing_can_be_cancelled_at_any_await(
-        self, connect: Connect
-    ) -> None:
-        """Whatever was left undone is closed by `close`, and the books can be opened again."""
-        for verb in ("open", "close"):
-            for point in count():
-                storage = connect()
-                if verb == "close":
-                    await storage.open()
-                stopping = Interruption("cancel", point)
-                await stopping.stop(getattr(storage, verb)())
-                await storage.close()
-                if not stopping.reached:
-                    break
-        storage = connect()
-        async with opened(storage):
-            (outcome,) = await storage.apply([grant(A, 1)], at=BEGINNING)
-            assert _receipt(outcome).version == 1
-
-    # A storage's life
-
-    async def test_books_outlive_their_storage(self, connect: Connect) -> None:
-        """What one has written and closed, another one opens, and the same one again."""
-        first, second = connect(), connect()
-        async with opened(first):
-            await first.apply([grant(A, 7)], at=BEGINNING)
-        async with opened(second):
-            assert (await self._books(second, A)).account.available_micros == 7 * ONE_CREDIT
-            await second.apply([consume(A, 1)], at=BEGINNING)
-        async with opened(first):
-            (outcome,) = await first.apply([consume(A, 1)], at=BEGINNING)
-            assert _receipt(outcome).available_micros == 5 * ONE_CREDIT
-
-    async def test_closing_twice_is_harmless(self, connect: Connect) -> None:
-        """And so is closing what was never opened."""
-        storage = connect()
-        await storage.close()
-        await storage.open()
-        await storage.close()
-        await storage.close()
-
-    async def test_a_storage_that_is_not_open_says_so(self, connect: Connect) -> None:
-        """Before it was opened, and after it was closed: the storage, and not its driver."""
-        if not self.needs_opening:
-            pytest.skip("these books are always open")
-        storage = connect()
-        for _ in range(2):
-            with pytest.raises(StorageUnavailableError):
-                await storage.apply([grant(A, 1)], at=BEGINNING)
-            with pytest.raises(StorageUnavailableError):
-                await storage.read(AccountsQuery())
-            await storage.open()
-            await storage.close()
-
-    async def test_closing_waits_for_what_is_being_written(self, connect: Connect) -> None:
-        """Each of those writes is whole, and those that were acknowledged are in the books."""
-        storage = connect()
-        await storage.open()
-        writes = [
-            asyncio.ensure_future(storage.apply([grant(A, 1), grant(A, 1)], at=BEGINNING))
-            for _ in range(5)
-        ]
-        await asyncio.sleep(0)
-        await storage.close()
-        results = await asyncio.gather(*writes, return_exceptions=True)
-        done = [result for result in results if not isinstance(result, BaseException)]
-        for result in results:
-            if isinstance(result, BaseException):
-                assert isinstance(result, StorageUnavailableError), "a driver's own error"
-        again = connect()
-        async with opened(again):
-            version = await self._version(again, A)
-            assert version % 2 == 0
-            assert version >= 2 * len(done)
-
-    # What the tests stand on
-
-    async def _books(self, storage: Storage, name: str) -> Books:
-        return (await storage.read(BooksQuery(name, BEGINNING))).rows[0]
-
-    async def _version(self, storage: Storage, name: str) -> int:
-        return (await self._books(storage, name)).account.version
-
-    async def _everything(self, storage: Storage, name: str) -> Sequence[object]:
-        return [
-            await storage.read(AccountsQuery(limit=ALL)),
-            await storage.read(BooksQuery(name, BEGINNING)),
-            await storage.read(EntriesQuery(name, limit=ALL)),
-            await storage.read(GrantsQuery(name, limit=ALL)),
-            await storage.read(HoldsQuery(name, limit=ALL)),
-            await storage.read(UsageQuery(name, date.min, date.max, by_day=True)),
-        ]
-
-
-def _receipt(outcome: Outcome) -> Receipt:
-    assert isinstance(outcome, Accepted), outcome
-    return outcome.receipt
-
-
-def _replayed(outcome: Outcome) -> Outcome:
-    receipt = _receipt(outcome)
-    linked = tuple(member._replace(replayed=True) for member in receipt.linked)
-    return Accepted(receipt._replace(replayed=True, linked=linked))

@@ -4,7 +4,7 @@ import pytest
 
 from aiocredits.storages.postgres import PostgresStorage
 from aiocredits.testing import StorageConformance
-from aiocredits.testing.conformance import Connect
+from aiocredits.testing.asking import Connect
 
 
 class TestPostgres(StorageConformance):

@@ -27,9 +27,9 @@ from aiocredits.storages.sqlite.storage import _translated
 from aiocredits.storages.sqlite.thread import ConnectionThread
 from aiocredits.storages.sqlite.unit import SQL
 from aiocredits.testing import StorageConformance
+from aiocredits.testing.asking import Connect, opened
 from aiocredits.testing.clock import BEGINNING
 from aiocredits.testing.comparison import audit
-from aiocredits.testing.conformance import Connect, opened
 from aiocredits.testing.stories import A, consume, grant, hold
 
 PACKAGE = "aiocredits.storages.sqlite"

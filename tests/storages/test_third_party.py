@@ -9,7 +9,7 @@ from aiocredits import CreditClient
 from aiocredits.errors import ConfigurationError
 from aiocredits.storages import registry, storage_from_url
 from aiocredits.testing import StorageConformance
-from aiocredits.testing.conformance import Connect
+from aiocredits.testing.asking import Connect
 from tests.storages.file_storage import FileStorage
 
 
