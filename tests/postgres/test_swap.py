@@ -1,0 +1,51 @@
+"""The swap by version: whatever is written, it is left out for an account that has moved on."""
+
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from aiocredits import CreditClient, commands
+from aiocredits._commands import Command
+from aiocredits._ledger import State, decide
+from aiocredits._model import Books
+from aiocredits._queries import BooksQuery, EntriesQuery
+from aiocredits.storages.postgres.saving import _statement, save
+from aiocredits.storages.postgres.sql import statements
+
+# Each makes `save` choose the statement that it is named after.
+BATCHES: dict[str, list[Command]] = {
+    "charge_one": [commands.consume_credits("alice", 1)],
+    "charge": [commands.consume_credits("alice", 1), commands.consume_credits("bob", 1)],
+    "move": [commands.hold_credits("alice", 1), commands.consume_credits("bob", 1)],
+    "save": [commands.add_credits("alice", 1), commands.consume_credits("bob", 1)],
+}
+
+
+@pytest.mark.parametrize("name", BATCHES)
+async def test_an_account_that_has_moved_on_is_left_out_and_the_others_are_not(
+    url: str, name: str
+) -> None:
+    batch = BATCHES[name]
+    accounts = sorted({command.account for command in batch})  # type: ignore[union-attr]
+    async with CreditClient(url) as client:
+        for account in accounts:
+            await client.add_credits(account, 10)
+        before: dict[str, Books] = {}
+        at = client._now() + timedelta(seconds=1)
+        for account in accounts:
+            (before[account],) = (await client._read(BooksQuery(account, at))).rows
+        changes = decide(State(before, {}), batch, at).changes
+        assert _statement(changes, before, ())[0] == name
+
+        await client.consume_credits("alice", 5)
+        connection = await asyncpg.connect(url)
+        try:
+            written = await save(connection, statements("aiocredits"), changes, before=before)
+        finally:
+            await connection.close()
+
+        assert written == [account for account in accounts if account != "alice"]
+        assert (await client.get_balance("alice")).available == 5
+        assert len((await client._read(EntriesQuery("alice"))).rows) == 2
+        assert (await client.verify()).ok
