@@ -86,7 +86,7 @@ class Audit:
             self.problems.append(f"entry {entry.version} is dated before the one it follows")
         draft.usage.clear()
         self._follow(entry)
-        for _, day, service, unit_cost, micros in draft.usage:
+        for day, service, unit_cost, micros in draft.usage:
             self.usage[day, service, unit_cost] += micros
         draft.account = draft.account._replace(
             version=entry.version,
@@ -320,7 +320,7 @@ class Audit:
 
     def _put(self, grant: Grant) -> None:
         known = self.draft.grants.get(grant.number)
-        self.draft.grants[grant.number] = grant
+        self.draft.put_grant(grant)
         self._count(known, grant)
 
     def _put_charge(self, charge: Charge) -> None:

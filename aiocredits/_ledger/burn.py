@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from aiocredits._amounts import Micros
 from aiocredits._commands import BurnKey, BurnOrder
-from aiocredits._model import Grant, Slice, Slices
+from aiocredits._model import Grant, Slice, Slices, make
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -58,9 +58,9 @@ def pick(
             and (any_scope or grant.scope is None or service in grant.scope)
         ):
             if remaining >= needed:
-                slices.append(Slice(grant.number, needed))
+                slices.append(make(Slice, (grant.number, needed)))
                 break
-            slices.append(Slice(grant.number, remaining))
+            slices.append(make(Slice, (grant.number, remaining)))
             needed -= remaining
     return tuple(slices)
 

@@ -94,7 +94,20 @@ def account_columns(accounts: Iterable[Account]) -> Columns:
         _instants(c[2]),
         *map(array_of, c[3:7]),
         *c[7:9],
-        _instants(c[9]),
+        _instants_or_none(c[9]),
+    ]
+
+
+def charged_account_columns(changes: Iterable[tuple[Account, Account]]) -> Columns:
+    """Return names, expected versions, and what a charge changes."""
+    old, new = zip(*changes, strict=True)
+    c = _columns([account[:4] for account in new], 4)
+    return [
+        c[0],
+        array_of([account.version for account in old]),
+        array_of(c[1]),
+        _instants(c[2]),
+        array_of(c[3]),
     ]
 
 
@@ -110,7 +123,7 @@ def grant_columns(grants: Iterable[Grant]) -> Columns:
         [None if cost is None else str(cost) for cost in c[9]],
         [dump_scope(scope) for scope in c[10]],
         _instants(c[11]),
-        _instants(c[12]),
+        _instants_or_none(c[12]),
         *c[13:15],
         _mappings(c[15]),
     ]
@@ -125,8 +138,14 @@ def grant_change_columns(grants: Iterable[Grant]) -> Columns:
         c[2],
         *map(array_of, c[4:7]),
         _instants(c[11]),
-        _instants(c[12]),
+        _instants_or_none(c[12]),
     ]
+
+
+def charged_grant_columns(grants: Iterable[Grant]) -> Columns:
+    """Return what a charge changes of ``grants``, after account and number."""
+    c = _columns([grant[:5] for grant in grants], 5)
+    return [c[0], array_of(c[1]), c[2], array_of(c[4])]
 
 
 def hold_columns(holds: Iterable[Hold]) -> Columns:
@@ -228,7 +247,11 @@ def _numbers_or_none(numbers: Sequence[int | None]) -> str | None:
     return _array(["NULL" if number is None else str(number) for number in numbers])
 
 
-def _instants(instants: Sequence[datetime | None]) -> str | None:
+def _instants(instants: Sequence[datetime]) -> str:
+    return _array(map(to_micros, instants))
+
+
+def _instants_or_none(instants: Sequence[datetime | None]) -> str:
     return _array(["NULL" if instant is None else to_micros(instant) for instant in instants])
 
 
