@@ -12,9 +12,9 @@ keeps the order of batches itself: while a lane has nothing to write, another on
 import asyncio
 import copy
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from aiocredits._commands import Command, Linked, Outcome, singles
 from aiocredits._model import make
@@ -84,7 +84,7 @@ class GroupCommit:
             for _ in range(lanes)
         ]
 
-    async def submit(self, command: Command) -> Outcome:
+    def submit(self, command: Command) -> Coroutine[Any, Any, Outcome]:
         """Return the outcome of `command`, whatever its neighbours' are.
 
         Cancelled before its batch has begun, the command is withdrawn. After that it happens all
@@ -93,9 +93,9 @@ class GroupCommit:
         """
         lanes = self._lanes
         if len(lanes) == 1:
-            return await lanes[0].submit(command)
+            return lanes[0].submit(command)
         first = command.commands[0] if isinstance(command, Linked) else command
-        return await lanes[hash(first.account) % len(lanes)].submit(command)
+        return lanes[hash(first.account) % len(lanes)].submit(command)
 
     async def drain(self) -> None:
         """Wait until everything that was submitted is written."""

@@ -76,7 +76,11 @@ class Draft:
         self.due_at = self.account.due_at
         self.entries: list[Entry] = []
         self.usage: list[UsageDelta] = []
-        self.begin()
+        self._mark = (self.account, self.due_at, self.grants, self.holds, self.charges, 0, 0)
+        # Copied when they are first written to: most commands touch one grant, and nothing else.
+        self._own_grants: dict[int, Grant] | None = None
+        self._own_holds: dict[int, Hold] | None = None
+        self._own_charges: dict[int, Charge] | None = None
 
     def begin(self) -> None:
         """Mark the draft as it is."""
@@ -89,10 +93,7 @@ class Draft:
             len(self.entries),
             len(self.usage),
         )
-        # Copied when they are first written to: most commands touch one grant, and nothing else.
-        self._own_grants: dict[int, Grant] | None = None
-        self._own_holds: dict[int, Hold] | None = None
-        self._own_charges: dict[int, Charge] | None = None
+        self._own_grants = self._own_holds = self._own_charges = None
 
     def rollback(self) -> None:
         """Be again as `begin` has marked it."""
