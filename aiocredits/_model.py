@@ -209,6 +209,11 @@ class Hold(NamedTuple):
         """What is still reserved."""
         return total(self.slices)
 
+    def left_with(self, slices: Slices, state: HoldState, captured: Micros = 0) -> "Hold":
+        """Return the hold after some of it was captured, and with what it then reserves."""
+        account, number, _, amount, before, _, *terms = self
+        return make(Hold, (account, number, state, amount, before + captured, slices, *terms))
+
     @property
     def amount(self) -> Decimal:
         """In credits."""

@@ -27,12 +27,11 @@ _RANKS: dict[BurnKey, Callable[[Grant], Any]] = {
 
 def in_burn_order(grants: Iterable[Grant], order: BurnOrder = BURN_ORDER) -> dict[int, Grant]:
     """Return the grants by number, first to burn first."""
-    ranks = [_RANKS[key] for key in order]
-
-    def rank(grant: Grant) -> list[Any]:
-        return [of(grant) for of in ranks]
-
-    return {grant.number: grant for grant in sorted(grants, key=rank)}
+    ordered = list(grants)
+    if len(ordered) > 1:
+        ranks = [_RANKS[key] for key in order]
+        ordered.sort(key=lambda grant: [rank(grant) for rank in ranks])
+    return {grant.number: grant for grant in ordered}
 
 
 def pick(

@@ -28,7 +28,7 @@ from aiocredits._commands import (
 from aiocredits._ledger.carry import carried_over, suffices
 from aiocredits._ledger.decide import decide
 from aiocredits._ledger.state import Changes, State
-from aiocredits._model import Books
+from aiocredits._model import Books, Hold
 
 MAX_HOLDS = 512
 """How many open holds of one account are worth remembering."""
@@ -54,7 +54,9 @@ def remembered(books: Books) -> Books | None:
     kept = carried_over(books)
     if kept is None or not books.holds:
         return kept
-    holds = {number: hold for number, hold in books.holds.items() if hold.state == "open"}
+    holds: Mapping[int, Hold] = books.holds
+    if any(hold.state != "open" for hold in holds.values()):
+        holds = {number: hold for number, hold in holds.items() if hold.state == "open"}
     if len(holds) > MAX_HOLDS:
         holds = dict(islice(holds.items(), len(holds) - MAX_HOLDS, None))
     return kept._replace(holds=holds)

@@ -67,7 +67,7 @@ def _ahead(draft: Draft) -> Iterator[datetime | None]:
 
 def _time_out(draft: Draft, number: int, instant: datetime) -> None:
     hold = draft.holds[number]
-    draft.put_hold(hold._replace(state="expired", slices=()))
+    draft.put_hold(hold.left_with((), "expired"))
     landing = give_back(draft, hold.slices, from_hold=True, at=instant)
     held = total(hold.slices)
     draft.post(

@@ -112,7 +112,7 @@ def _received(sent: Entry, *, replayed: bool) -> Receipt:
 
 
 def _lost(slices: object) -> int:
-    return sum(micros for _, micros in cast("list[list[int]]", slices or ()))
+    return sum([micros for _, micros in cast("list[list[int]]", slices)]) if slices else 0
 
 
 def _scalar(value: object) -> JsonScalar:

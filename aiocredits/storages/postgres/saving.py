@@ -52,13 +52,17 @@ def _has_moved(change: tuple[Account, Account]) -> bool:
     return 0 < old.version < new.version
 
 
+def _keys(new_keys: Sequence[KeyOf]) -> rows.Columns:
+    return [rows.texts([name for name, _ in new_keys]), rows.texts([key for _, key in new_keys])]
+
+
 def _keys_and_accounts(
     accounts: Sequence[tuple[Account, Account]], new_keys: Sequence[KeyOf]
 ) -> tuple[rows.Columns, rows.Columns]:
     """Return keys, names and expected versions; and what the accounts become, from version on."""
     name, *new = rows.account_columns(after for _, after in accounts)
-    expected = rows.array_of(old.version for old, _ in accounts)
-    return [[n for n, _ in new_keys], [key for _, key in new_keys], name, expected], new
+    expected = rows.numbers(old.version for old, _ in accounts)
+    return [*_keys(new_keys), name, expected], new
 
 
 def _save(changes: Changes, new_keys: Sequence[KeyOf]) -> rows.Columns:
@@ -85,7 +89,7 @@ def _move(changes: Changes, new_keys: Sequence[KeyOf]) -> rows.Columns:
         *expected,
         *new[:4],
         new[8],
-        *rows.grant_change_columns(changes.grants)[:6],
+        *rows.moved_grant_columns(changes.grants),
         *rows.hold_columns(changes.new_holds),
         *rows.hold_change_columns(changes.holds),
         *rows.entry_columns(changes.entries),
@@ -95,10 +99,9 @@ def _move(changes: Changes, new_keys: Sequence[KeyOf]) -> rows.Columns:
 
 def _charge(changes: Changes, new_keys: Sequence[KeyOf]) -> rows.Columns:
     return [
-        [name for name, _ in new_keys],
-        [key for _, key in new_keys],
+        *_keys(new_keys),
         *rows.charged_account_columns(changes.accounts),
-        *rows.charged_grant_columns(changes.grants),
+        *rows.moved_grant_columns(changes.grants)[:4],
         *rows.entry_columns(changes.entries),
         *rows.usage_columns(changes.usage),
     ]
