@@ -10,7 +10,7 @@ from aiocredits._commands import Command
 from aiocredits._ledger import State, decide
 from aiocredits._model import Books
 from aiocredits._queries import BooksQuery, EntriesQuery
-from aiocredits.storages.postgres.saving import _statement, save
+from aiocredits.storages.postgres.saving import save, statement_for
 from aiocredits.storages.postgres.sql import statements
 
 # Each makes `save` choose the statement that it is named after.
@@ -36,12 +36,13 @@ async def test_an_account_that_has_moved_on_is_left_out_and_the_others_are_not(
         for account in accounts:
             (before[account],) = (await client._read(BooksQuery(account, at))).rows
         changes = decide(State(before, {}), batch, at).changes
-        assert _statement(changes, ())[0] == name
+        statement = statement_for(changes)
+        assert statement.name == name
 
         await client.consume_credits("alice", 5)
         connection = await asyncpg.connect(url)
         try:
-            written = await save(connection, statements("aiocredits"), changes)
+            written = await save(connection, statements("aiocredits"), statement)
         finally:
             await connection.close()
 

@@ -9,7 +9,7 @@ will have written, and sent if it has.
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from asyncpg import PostgresError
 from asyncpg.pool import Pool
@@ -22,7 +22,7 @@ from aiocredits.storages.base import KeyTakenError
 from aiocredits.storages.postgres.cache import BooksCache
 from aiocredits.storages.postgres.connecting import Driver, acquired
 from aiocredits.storages.postgres.failures import BUSY, LOST
-from aiocredits.storages.postgres.saving import save
+from aiocredits.storages.postgres.saving import Statement, save, statement_for
 from aiocredits.storages.postgres.turns import Turn
 from aiocredits.storages.postgres.unit import look_up
 
@@ -76,7 +76,7 @@ class FastBatch:
         async with acquired(self._pool) as connection:
             return await self._write(connection, ahead, places)
 
-    def _decide_ahead(self) -> CachedDecision | None:
+    def _decide_ahead(self) -> "_Draft | None":
         """Decide on what the batches before are about to write: all of it, or nothing."""
         foreseen = self._turn.foreseen()
         if foreseen is None or not all(map(is_cheap, self._commands)):
@@ -84,8 +84,8 @@ class FastBatch:
         known, stale = self._cache.of(self._commands, foreseen)
         if stale:
             return None
-        decision = decide_cached(known, self._commands, self._at)
-        return decision if self._expect(decision) else None
+        draft = self._decide(known, self._commands)
+        return None if self._turn.expected is None else draft
 
     async def _round(self, places: Sequence[int], *, last: bool = False) -> Sequence[int]:
         """Write what can be, note its outcomes and return the places of what may be tried again."""
@@ -93,65 +93,65 @@ class FastBatch:
         known, stale = self._cache.of([each for each in commands if is_cheap(each)])
         if not known and not stale:
             return ()
-        ahead = None if stale else self._decide(known, commands)  # it needs no connection for that
+        draft = None if stale else self._decide(known, commands)  # without a connection so far
         async with acquired(self._pool) as connection:
             if stale:
                 fresh = await look_up(connection, self._sql, commands, stale)
                 known |= {name: kept for name in fresh if (kept := remembered(fresh[name]))}
-            decision = ahead or self._decide(known, commands)
-            return await self._write(connection, decision, places, looked_up=stale, locks=last)
+            draft = draft or self._decide(known, commands)
+            return await self._write(connection, draft, places, looked_up=stale, locks=last)
 
-    def _decide(self, known: Mapping[str, Books], commands: Sequence[Command]) -> CachedDecision:
+    def _decide(self, known: Mapping[str, Books], commands: Sequence[Command]) -> "_Draft":
+        """Decide, and if that is all there is, tell those that come after what will be there."""
         decision = decide_cached(known, commands, self._at)
-        self._expect(decision)
-        return decision
-
-    async def _write(
-        self,
-        connection: Driver,
-        decision: CachedDecision,
-        places: Sequence[int],
-        *,
-        looked_up: Collection[str] = (),
-        locks: bool = False,
-    ) -> Sequence[int]:
-        if not decision.places:
-            return ()
-        written = await self._saved(connection, decision)
-        for name in written:
-            for place in decision.places[name]:
-                self._outcomes[places[place]] = decision.outcomes[place]
-        if len(written) == len(decision.places):
-            self._turn.kept = len(self._outcomes) == len(self._commands)
-            self._cache.keep(decision.books)
-            self._cache.tried(written, (), looked_up=looked_up, locks=locks)
-            return ()
-        failed = decision.places.keys() - set(written)
-        self._cache.keep({name: decision.books[name] for name in written})
-        self._cache.tried(written, failed, looked_up=looked_up, locks=locks)
-        return sorted(places[place] for name in failed for place in decision.places[name])
-
-    def _expect(self, decision: CachedDecision) -> bool:
-        """Tell those that come after what will be there; return whether that is all there is."""
         expected = {name: kept for name, kept in decision.books.items() if kept is not None}
         decided = sum(map(len, decision.places.values())) == len(self._commands)
         if decided and len(expected) == len(decision.places):
             self._turn.expected = expected
-            return True
-        return False
-
-    async def _saved(self, connection: Driver, decision: CachedDecision) -> Sequence[str]:
         keys = [
             (entry.account, entry.key)
             for entry in decision.changes.entries
             if entry.key is not None and not is_own_key(entry.key)
         ]
+        return _Draft(decision, statement_for(decision.changes, keys))
+
+    async def _write(
+        self,
+        connection: Driver,
+        draft: "_Draft",
+        places: Sequence[int],
+        *,
+        looked_up: Collection[str] = (),
+        locks: bool = False,
+    ) -> Sequence[int]:
+        decision = draft.decision
+        if not decision.places:
+            return ()
+        written = await self._saved(connection, draft.statement)
+        for name in written:
+            for place in decision.places[name]:
+                self._outcomes[places[place]] = decision.outcomes[place]
+        failed = decision.places.keys() - set(written)
+        self._cache.keep({name: decision.books[name] for name in written})
+        self._cache.tried(written, failed, looked_up=looked_up, locks=locks)
+        if len(self._outcomes) == len(self._commands):
+            self._turn.end(kept=not failed)
+        return sorted(places[place] for name in failed for place in decision.places[name])
+
+    async def _saved(self, connection: Driver, statement: Statement) -> Sequence[str]:
         # Until there is an answer. If there is none, whoever is asked next looks every key up.
         self.every_key = self.lost = True
         try:
-            written = await save(connection, self._sql, decision.changes, new_keys=keys)
+            written = await save(connection, self._sql, statement)
         except BUSY:
             self.every_key = self.lost = False
             raise
         self.every_key = self.lost = False
         return written
+
+
+class _Draft(NamedTuple):
+    """What is to be written, and how."""
+
+    decision: CachedDecision
+    statement: Statement

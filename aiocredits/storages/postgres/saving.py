@@ -1,6 +1,7 @@
 """Writing changes: one statement, the smallest that can say them."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from asyncpg import UniqueViolationError
 
@@ -16,17 +17,20 @@ _MOVES = frozenset({"consume", "hold", "extend", "capture", "release", "timeout"
 _CHARGES = frozenset({"consume"})
 
 
-async def save(
-    connection: Driver, sql: Mapping[str, str], changes: Changes, *, new_keys: Sequence[KeyOf] = ()
-) -> list[str]:
+class Statement(NamedTuple):
+    """What writes some changes: the smallest statement that can say them, and its arguments."""
+
+    name: str
+    arguments: Sequence[object]
+
+
+async def save(connection: Driver, sql: Mapping[str, str], statement: Statement) -> list[str]:
     """Write the changes of every account that is still as it was, and return those accounts.
 
-    An account one of whose `new_keys` has been written before is left out as well. Raises
-    `KeyTakenError`, and then nothing was written, if any other key has been.
+    Raises `KeyTakenError`, and then nothing was written, if a key has been written before.
     """
-    query, arguments = _statement(changes, new_keys)
     try:
-        written = await connection.fetch(sql[query], *arguments)
+        written = await connection.fetch(sql[statement.name], *statement.arguments)
     except UniqueViolationError as error:
         # Distributed tables add a number to the names of their indexes.
         if (error.constraint_name or "").startswith("entries_key"):
@@ -35,16 +39,21 @@ async def save(
     return [row[0] for row in written]
 
 
-def _statement(changes: Changes, new_keys: Sequence[KeyOf]) -> tuple[str, Sequence[object]]:
+def statement_for(changes: Changes, new_keys: Sequence[KeyOf] = ()) -> Statement:
+    """Return what writes the changes.
+
+    An account one of whose `new_keys` has been written before is left out, as one that has changed.
+    """
     kinds = {entry.kind for entry in changes.entries}
     # Debt, new accounts, and accounts of which only due_at was counted anew need all columns.
-    if not kinds <= _MOVES or changes.charges or not all(map(_has_moved, changes.accounts)):
-        return "save", _save(changes, new_keys)
+    moves = kinds and kinds <= _MOVES and not changes.charges
+    if not moves or not all(map(_has_moved, changes.accounts)):
+        return Statement("save", _save(changes, new_keys))
     if not kinds <= _CHARGES or any(old.due_at != new.due_at for old, new in changes.accounts):
-        return "move", _move(changes, new_keys)
+        return Statement("move", _move(changes, new_keys))
     if len(changes.entries) == len(changes.grants) == len(changes.usage) == 1:
-        return "charge_one", _charge_one(changes, new_keys)
-    return "charge", _charge(changes, new_keys)
+        return Statement("charge_one", _charge_one(changes, new_keys))
+    return Statement("charge", _charge(changes, new_keys))
 
 
 def _has_moved(change: tuple[Account, Account]) -> bool:

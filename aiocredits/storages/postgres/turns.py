@@ -19,7 +19,8 @@ class Turn:
     def __init__(self, turns: "Turns", accounts: Collection[str]) -> None:
         self._turns = turns
         self._accounts = accounts
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ended = False
+        self._waiting: list[asyncio.Future[None]] = []
         self._before = turns.last_of(accounts)
         self.expected: Mapping[str, Books] | None = None
         """The books of every account of the batch, once they are on their way to the database."""
@@ -37,9 +38,26 @@ class Turn:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Let those go on that come after."""
+        """Let those go on that come after, if `end` has not done so."""
+        self.end(kept=False)
+
+    def end(self, *, kept: bool) -> None:
+        """Let those go on that come after: what was expected is in the database, or not."""
+        if self._ended:
+            return
+        self.kept, self._ended = kept, True
         self._turns.end(self, self._accounts)
-        self.ended.set_result(None)
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+
+    async def ended(self) -> None:
+        """Wait for the end. Who waits is on turn at once, before those who get their answers."""
+        if not self._ended:
+            # One for each who waits: to be cancelled with them, and alone.
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            await waiting
 
     def foreseen(self) -> Mapping[str, Books] | None:
         """Return what those before are writing: None if it is not known, or if there are none."""
@@ -53,8 +71,7 @@ class Turn:
     async def come(self) -> bool:
         """Wait until those before have ended; return whether all that was foreseen came true."""
         for turn in self._before:
-            if not turn.ended.done():
-                await asyncio.wait({turn.ended})
+            await turn.ended()
         before, self._before = self._before, ()
         return all(turn.kept for turn in before)
 

@@ -20,7 +20,7 @@ from aiocredits._ledger import (
 from aiocredits._model import Account, Books, Charge, Entry, Grant, Hold
 from aiocredits.storages.postgres import rows
 from aiocredits.storages.postgres.connecting import DecideAgainError, Driver
-from aiocredits.storages.postgres.saving import save
+from aiocredits.storages.postgres.saving import save, statement_for
 
 
 class _Owned(Protocol):
@@ -71,7 +71,7 @@ class Unit:
         """Write the changes, or raise what makes the transaction roll back."""
         if not changes.accounts:
             return
-        written = await save(self._connection, self._sql, changes)
+        written = await save(self._connection, self._sql, statement_for(changes))
         if len(written) != len(changes.accounts):
             raise DecideAgainError
 
