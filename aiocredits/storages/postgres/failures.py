@@ -41,13 +41,18 @@ from aiocredits.errors import (
 from aiocredits.storages.base import KeyTakenError
 from aiocredits.storages.postgres.connecting import DecideAgainError
 
-BUSY = (
+IN_THE_WAY = (
     SerializationError,
     DeadlockDetectedError,
-    LockNotAvailableError,
-    QueryCanceledError,
     InvalidCachedStatementError,
     OutdatedSchemaCacheError,
+)
+"""Somebody else, who may have been changing the tables, is out of the way by now."""
+
+BUSY = (
+    *IN_THE_WAY,
+    LockNotAvailableError,
+    QueryCanceledError,
     DecideAgainError,
     KeyTakenError,
 )
