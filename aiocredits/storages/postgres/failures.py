@@ -49,6 +49,9 @@ IN_THE_WAY = (
 )
 """Somebody else, who may have been changing the tables, is out of the way by now."""
 
+GONE = (PostgresConnectionError, AdminShutdownError, CrashShutdownError)
+"""The connection was lost; another one may do."""
+
 BUSY = (
     *IN_THE_WAY,
     LockNotAvailableError,
@@ -59,9 +62,7 @@ BUSY = (
 """The server rolled back: nothing was written, and the same again may succeed."""
 
 LOST = (
-    PostgresConnectionError,
-    AdminShutdownError,
-    CrashShutdownError,
+    *GONE,
     CannotConnectNowError,
     TooManyConnectionsError,
     ReadOnlySQLTransactionError,

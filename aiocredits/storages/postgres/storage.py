@@ -19,7 +19,7 @@ from aiocredits.errors import (
 from aiocredits.storages.postgres.cache import BooksCache
 from aiocredits.storages.postgres.connecting import acquired, create_pool
 from aiocredits.storages.postgres.counting import UnderWay
-from aiocredits.storages.postgres.failures import IN_THE_WAY, refused_each, translating
+from aiocredits.storages.postgres.failures import GONE, IN_THE_WAY, refused_each, translating
 from aiocredits.storages.postgres.fast import FastBatch
 from aiocredits.storages.postgres.joined import JoinedStorage, is_driver
 from aiocredits.storages.postgres.locked import LockedBatch
@@ -164,14 +164,14 @@ class PostgresStorage:
 
     async def read(self, query: Query[Row]) -> Page[Row]:
         """Answer a query from one consistent snapshot, without waiting for writers."""
-        pool = self._opened()
 
         async def attempt() -> Page[Any]:
-            async with acquired(pool) as connection:
+            async with acquired(self._opened()) as connection:
                 return await answer(connection, self._sql, query)
 
         with translating():
-            page = await retried(attempt, IN_THE_WAY, deadline=self._settings.deadline)
+            again = (*IN_THE_WAY, *GONE)
+            page = await retried(attempt, again, deadline=self._settings.deadline)
         return cast("Page[Row]", page)
 
     def joined(self, connection: object) -> JoinedStorage:
