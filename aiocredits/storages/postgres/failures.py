@@ -49,8 +49,14 @@ IN_THE_WAY = (
 )
 """Somebody else, who may have been changing the tables, is out of the way by now."""
 
-GONE = (PostgresConnectionError, AdminShutdownError, CrashShutdownError)
-"""The connection was lost; another one may do."""
+GONE = (
+    PostgresConnectionError,
+    AdminShutdownError,
+    CrashShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""There was a connection, and it is of no use any more; another one may do."""
 
 BUSY = (
     *IN_THE_WAY,
@@ -66,12 +72,10 @@ LOST = (
     CannotConnectNowError,
     TooManyConnectionsError,
     ReadOnlySQLTransactionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
     OSError,
     EOFError,
 )
-"""The connection is of no use any more: what was under way happened, or did not."""
+"""There is no connection any more, or none yet: what was under way happened, or did not."""
 
 _POOLED = (InvalidSQLStatementNameError, DuplicatePreparedStatementError)
 _MISSING = (UndefinedTableError, UndefinedColumnError, InvalidSchemaNameError)
