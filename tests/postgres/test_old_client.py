@@ -20,6 +20,14 @@ from tests.postgres.newer import STEPS
 
 ROOT = Path(__file__).parents[2]
 MORE = [f"{number:04}_more" for number in range(2, 2 + len(STEPS))]
+WIDENED = [
+    ("accounts", "time_zone"),
+    ("grants", "description"),
+    ("holds", "description"),
+    ("charges", "slices"),
+    ("entries", "description"),
+    ("usage", "unit_cost"),
+]
 WAITING = """
 SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
 WHERE NOT l.granted AND d.datname = current_database()
@@ -49,6 +57,20 @@ async def test_every_verb_works_as_before(url: str, option: str) -> None:
     async with CreditClient(url, clock=clock) as fresh:
         assert await live(fresh, clock, "bob") == twice
         assert await live(fresh, clock, "carol") == once
+
+
+async def test_results_of_another_type_are_asked_for_again(
+    url: str, connection: asyncpg.Connection
+) -> None:
+    """The server refuses what was prepared for results of the old type."""
+    clock = ManualClock()
+    async with CreditClient(f"{url}&pool_size=1&lanes=1", clock=clock) as client:
+        await live(client, clock, "alice")
+        for table, column in WIDENED:
+            await connection.execute(
+                f"ALTER TABLE aiocredits.{table} ALTER COLUMN {column} TYPE varchar"
+            )
+        assert await live(client, clock, "alice") == await live_in_memory(2)
 
 
 async def test_a_transaction_of_the_callers_works_as_before(

@@ -1,7 +1,8 @@
 """The tables: whether they fit, and bringing them up to date when asked to.
 
 A migration is ``pre`` or ``post``: a ``pre`` one is applied before the new version of the library
-is deployed and leaves the old one working; a ``post`` one when no old process is left.
+is deployed and leaves the old one working; a ``post`` one when no old process is left. A ``pre``
+one adds, and rewrites no table: who reads in a snapshot from before would find it empty.
 """
 
 from collections.abc import Sequence
