@@ -67,6 +67,14 @@ async def test_a_lost_acknowledgement_acts_once(url: str, proxy: Proxy, *, fast:
         assert (await other.verify()).ok
 
 
+async def test_a_read_whose_connection_is_lost_is_asked_again(proxy: Proxy) -> None:
+    async with CreditClient(proxy.url) as client:
+        await client.add_credits("alice", 100)
+        proxy.lose_answer_to(b"alice")
+        assert await client.get_user_balance("alice") == 100
+        assert proxy.lost.is_set()
+
+
 async def test_nobody_can_say_whether_it_happened(url: str, proxy: Proxy) -> None:
     async with CreditClient(f"{proxy.url}?deadline=1") as client, CreditClient(url) as other:
         await client.add_credits("alice", 100)

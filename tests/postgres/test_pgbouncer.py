@@ -57,8 +57,8 @@ def _bouncer(server: Server, more: str) -> Iterator[Path]:
             more=more,
         )
     )
-    # It refuses to run as root, and the server's socket belongs to the user that runs the server.
-    account = pwd.getpwnam("embedded_postgres" if os.geteuid() == 0 else getpass.getuser())
+    # It refuses to run as root, and maybe only the server's own user may open the server's socket.
+    account = _owner_of(server) if os.geteuid() == 0 else pwd.getpwnam(getpass.getuser())
     os.chown(directory, account.pw_uid, account.pw_gid)
     process = subprocess.Popen(
         [program, configuration],
@@ -73,6 +73,13 @@ def _bouncer(server: Server, more: str) -> Iterator[Path]:
         process.terminate()
         process.wait(10)
         shutil.rmtree(directory)
+
+
+def _owner_of(server: Server) -> pwd.struct_passwd:
+    directory = server.socket_directory
+    if directory is None:
+        return pwd.getpwnam("nobody")
+    return pwd.getpwuid((Path(directory) / ".s.PGSQL.5432").stat().st_uid)
 
 
 def _wait_for(socket: Path, process: "subprocess.Popen[bytes]") -> None:

@@ -90,8 +90,7 @@ async def test_charging_updates_no_index(url: str) -> None:
         for _ in range(15):
             await asyncio.gather(*(client.consume_credits(user, 1) for user in users))
     connection = await asyncpg.connect(url)
-    await connection.execute("SELECT pg_stat_force_next_flush()")
-    await asyncio.sleep(1.1)  # servers before 15 report once a second
+    await asyncio.sleep(1.1)  # sessions report when they end, to servers before 15 a while later
     for table, updated, hot in await connection.fetch(HOT):
         assert updated >= 280, table
         assert hot / updated > 0.9, (table, updated, hot)

@@ -41,31 +41,41 @@ from aiocredits.errors import (
 from aiocredits.storages.base import KeyTakenError
 from aiocredits.storages.postgres.connecting import DecideAgainError
 
-BUSY = (
+IN_THE_WAY = (
     SerializationError,
     DeadlockDetectedError,
-    LockNotAvailableError,
-    QueryCanceledError,
     InvalidCachedStatementError,
     OutdatedSchemaCacheError,
+)
+"""Somebody else, who may have been changing the tables, is out of the way by now."""
+
+GONE = (
+    PostgresConnectionError,
+    AdminShutdownError,
+    CrashShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""There was a connection, and it is of no use any more; another one may do."""
+
+BUSY = (
+    *IN_THE_WAY,
+    LockNotAvailableError,
+    QueryCanceledError,
     DecideAgainError,
     KeyTakenError,
 )
 """The server rolled back: nothing was written, and the same again may succeed."""
 
 LOST = (
-    PostgresConnectionError,
-    AdminShutdownError,
-    CrashShutdownError,
+    *GONE,
     CannotConnectNowError,
     TooManyConnectionsError,
     ReadOnlySQLTransactionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
     OSError,
     EOFError,
 )
-"""The connection is of no use any more: what was under way happened, or did not."""
+"""There is no connection any more, or none yet: what was under way happened, or did not."""
 
 _POOLED = (InvalidSQLStatementNameError, DuplicatePreparedStatementError)
 _MISSING = (UndefinedTableError, UndefinedColumnError, InvalidSchemaNameError)

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import stamina
 from asyncpg.pool import Pool
 
 from aiocredits._commands import Command, singles
@@ -14,6 +13,7 @@ from aiocredits.errors import ContentionError, OutcomeUnknownError
 from aiocredits.storages.base import KeyTakenError
 from aiocredits.storages.postgres.connecting import Driver, acquired
 from aiocredits.storages.postgres.failures import BUSY, LOST, translated
+from aiocredits.storages.postgres.retrying import retried
 from aiocredits.storages.postgres.unit import Unit
 
 
@@ -44,31 +44,13 @@ class LockedBatch:
         """Return the decision that was committed, or raise what the caller is told."""
         try:
             async with asyncio.timeout(deadline):
-                return await self._run(deadline)
+                return await retried(self._attempt, (*BUSY, *LOST), deadline=deadline)
         except TimeoutError as error:
             raise self._told(error, deadline) from error
         except (*BUSY, *LOST) as error:
             raise self._told(error, deadline) from error
         except Exception as error:
             raise translated(error) from error
-
-    async def _run(self, deadline: float) -> Decision:
-        # The first attempt without the machinery of retries, which costs more than a decision.
-        try:
-            return await self._attempt()
-        except (*BUSY, *LOST):
-            pass
-        async for attempt in stamina.retry_context(
-            on=(*BUSY, *LOST),
-            attempts=None,
-            timeout=deadline,
-            wait_initial=0.002,
-            wait_jitter=0.02,
-            wait_max=1.0,
-        ):
-            with attempt:
-                return await self._attempt()
-        raise AssertionError("retries end by an answer or by raising")
 
     async def _attempt(self) -> Decision:
         self._loaded = False

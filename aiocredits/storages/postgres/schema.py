@@ -1,15 +1,20 @@
 """The tables: whether they fit, and bringing them up to date when asked to.
 
 A migration is ``pre`` or ``post``: a ``pre`` one is applied before the new version of the library
-is deployed and leaves the old one working; a ``post`` one when no old process is left.
+is deployed and leaves the old one working; a ``post`` one when no old process is left. A ``pre``
+one adds, and rewrites no table: who reads in a snapshot from before would find it empty.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from aiocredits.errors import SchemaOutdatedError
 from aiocredits.storages._sql import migrations
 from aiocredits.storages.postgres.connecting import Driver
+from aiocredits.storages.postgres.failures import IN_THE_WAY
+from aiocredits.storages.postgres.retrying import retried
+from aiocredits.storages.postgres.settings import DEADLINE
 from aiocredits.storages.postgres.sql import PACKAGE, in_schema, statements
 
 
@@ -49,9 +54,22 @@ async def check(connection: Driver, schema: str) -> None:
 
 
 async def migrate(
-    connection: Driver, schema: str, kinds: Sequence[str] = ("pre", "post")
+    connection: Driver,
+    schema: str,
+    kinds: Sequence[str] = ("pre", "post"),
+    *,
+    deadline: float = DEADLINE,
 ) -> Sequence[str]:
-    """Apply what is pending, in one transaction, and return its names."""
+    """Apply what is pending, in one transaction, and return its names.
+
+    It waits for callers, who may wait for it: whom the server ends of the two tries again.
+    """
+    return await retried(
+        partial(_migrate, connection, schema, kinds), IN_THE_WAY, deadline=deadline
+    )
+
+
+async def _migrate(connection: Driver, schema: str, kinds: Sequence[str]) -> Sequence[str]:
     sql = statements(schema)
     async with connection.transaction(isolation="read_committed"):
         await connection.fetch(sql["lock_schema"], schema)

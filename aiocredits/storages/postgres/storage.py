@@ -20,11 +20,12 @@ from aiocredits.errors import (
 from aiocredits.storages.postgres.cache import BooksCache
 from aiocredits.storages.postgres.connecting import acquired, create_pool
 from aiocredits.storages.postgres.counting import UnderWay
-from aiocredits.storages.postgres.failures import refused_each, translating
+from aiocredits.storages.postgres.failures import GONE, IN_THE_WAY, refused_each, translating
 from aiocredits.storages.postgres.fast import FastBatch
 from aiocredits.storages.postgres.joined import JoinedStorage, is_driver
 from aiocredits.storages.postgres.locked import LockedBatch
 from aiocredits.storages.postgres.reading import answer
+from aiocredits.storages.postgres.retrying import retried
 from aiocredits.storages.postgres.schema import check, migrate
 from aiocredits.storages.postgres.settings import (
     DEADLINE,
@@ -124,13 +125,14 @@ class PostgresStorage:
         It needs no open storage. ``kinds=("pre",)`` leaves out what processes of an older version
         could not work with.
         """
+        schema, deadline = self._settings.schema, self._settings.deadline
         with translating():
             if self._given_pool is not None:
                 async with acquired(self._given_pool) as connection:
-                    return await migrate(connection, self._settings.schema, kinds)
+                    return await migrate(connection, schema, kinds, deadline=deadline)
             own = await asyncpg.connect(self._dsn)
             try:
-                return await migrate(own, self._settings.schema, kinds)
+                return await migrate(own, schema, kinds, deadline=deadline)
             finally:
                 await own.close()
 
@@ -174,9 +176,14 @@ class PostgresStorage:
 
     async def read(self, query: Query[Row]) -> Page[Row]:
         """Answer a query from one consistent snapshot, without waiting for writers."""
-        with translating():
+
+        async def attempt() -> Page[Any]:
             async with acquired(self._opened()) as connection:
-                page = await answer(connection, self._sql, query)
+                return await answer(connection, self._sql, query)
+
+        with translating():
+            again = (*IN_THE_WAY, *GONE)
+            page = await retried(attempt, again, deadline=self._settings.deadline)
         return cast("Page[Row]", page)
 
     def joined(self, connection: object) -> JoinedStorage:
