@@ -59,7 +59,8 @@ async def create_pool(dsn: str | None, settings: Settings) -> "Pool[Any]":
         max_cached_statement_lifetime=60,
         # A pooler in transaction mode gives every statement another session.
         statement_cache_size=0 if settings.pgbouncer else 100,
-        server_settings=None if settings.pgbouncer else _SESSION,
+        # Engines that route plan a statement anew where they cannot tell its node from the text.
+        server_settings=None if settings.pgbouncer or settings.routed else _SESSION,
     )
 
 

@@ -29,12 +29,14 @@ class LockedBatch:
         *,
         every_key: bool = False,
         lost: bool = False,
+        unit: type[Unit] = Unit,
     ) -> None:
         self._pool = pool
         self._sql = sql
         self._commands = commands
         self._at = at
         self._every_key = every_key
+        self._unit = unit
         self._connected = lost
         # Whether something was sent whose fate is unknown: if `lost`, by somebody before us.
         self._sent = lost
@@ -89,7 +91,7 @@ class LockedBatch:
     async def _transaction(self, connection: Driver) -> Decision:
         scope = scope_of(self._commands, every_key=self._every_key)
         async with connection.transaction(isolation="read_committed"):
-            unit = Unit(connection, self._sql)
+            unit = self._unit(connection, self._sql)
             state = await unit.load(scope, self._at)
             # The accounts are locked: what an earlier attempt sent is there, or never will be.
             self._sent, self._loaded = False, True
