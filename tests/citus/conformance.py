@@ -30,6 +30,16 @@ WHERE shardid = ANY (SELECT get_shard_id_for_distribution_column($1, name)
                      FROM unnest($2::text[]) AS name)
 """
 
+COUNTED = """
+SELECT query_execution_single_shard, query_execution_multi_shard FROM citus_stat_counters
+WHERE name = current_database()
+"""
+
+KILL = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+
 
 async def _execute(url: str, *statements: str) -> None:
     connection = await asyncpg.connect(url)
@@ -57,7 +67,8 @@ def cluster() -> Iterator[str]:
 async def url(cluster: str) -> str:
     await _execute(cluster, *(f"TRUNCATE {SCHEMA}.{table}" for table in TABLES))
     sign = "&" if "?" in cluster else "?"
-    return f"{cluster}{sign}schema={SCHEMA}&routed=true"
+    # The driver passes on what it does not know, here that the engine should count.
+    return f"{cluster}{sign}schema={SCHEMA}&routed=true&citus.enable_stat_counters=on"
 
 
 class TestCitus(StorageConformance):
@@ -102,3 +113,46 @@ async def test_charges_hold_captures_and_keys_over_many_accounts_at_once(url: st
         balances = {await one.get_user_balance(user) for user in users}
         assert balances == {50 - 5 - 10}
         assert (await two.verify()).ok
+
+
+async def test_the_engine_itself_counts_statements_of_one_node_only(url: str, cluster: str) -> None:
+    connection = await asyncpg.connect(cluster)
+    ((one_node, more),) = await connection.fetch(COUNTED)
+    async with CreditClient(url) as client:
+        users = [f"user {number}" for number in range(10)]
+        await asyncio.gather(*(client.add_credits(user, 50) for user in users))
+        charges = await asyncio.gather(*(client.consume_credits(user, 9) for user in users))
+        await asyncio.gather(*(client.refund_credits(charge.id, 1) for charge in charges))
+        await client.transfer_credits("user 1", "user 2", 5)
+        assert await client.get_user_balance("user 2") == 47
+        assert [entry async for entry in client.entries("user 1")]
+    ((one_node_now, more_now),) = await connection.fetch(COUNTED)
+    await connection.close()
+    assert one_node_now > one_node + 100
+    assert more_now == more
+
+
+async def test_backends_killed_while_writing_lose_nothing(url: str, cluster: str) -> None:
+    killer = await asyncpg.connect(cluster)
+    users = [f"user {number}" for number in range(10)]
+    async with CreditClient(url) as client:
+        await asyncio.gather(*(client.add_credits(user, 10_000) for user in users))
+        done = 0
+        stop = False
+
+        async def use(number: int) -> None:
+            nonlocal done
+            while not stop:
+                await client.consume_credits(users[number % 10], 1)
+                await client.transfer_credits(users[number % 10], users[(number + 1) % 10], 1)
+                done += 1
+
+        callers = [asyncio.create_task(use(number)) for number in range(20)]
+        for _ in range(10):
+            await asyncio.sleep(0.3)
+            await killer.execute(KILL)
+        stop = True
+        await asyncio.gather(*callers)
+        assert sum([await client.get_user_balance(user) for user in users]) == 100_000 - done
+        assert (await client.verify()).ok
+    await killer.close()

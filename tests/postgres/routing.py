@@ -14,7 +14,7 @@ _TRANSACTION = re.compile(r"BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE SAVEPOINT")
 _SCHEMA = re.compile(r"\bpg_catalog\.|\.schema_version\b")
 _OF_ONE = re.compile(r"\baccount = \$(\d+)")
 _ONE_ROW = re.compile(r'INSERT INTO "\w+"\.\w+ (AS u )?\(\s*account, [^()]*\)\s*VALUES \(\s*\$1, ')
-_OF_MANY = re.compile(r"\bunnest\b|account = ANY|\bWITH\b|\baccount IN\b")
+_OF_MANY = re.compile(r"\bunnest\b|account = ANY|\bWITH\b|\baccount IN\b|\),\s*\(")
 
 
 @contextmanager

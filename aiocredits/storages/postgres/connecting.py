@@ -19,6 +19,10 @@ class DecideAgainError(Exception):
     """An account came into being, or moved on, between `load` and `save`."""
 
 
+class UnsureCommitError(Exception):
+    """A commit failed, and what was committed may be there all the same."""
+
+
 @asynccontextmanager
 async def acquired(pool: "Pool[Any]") -> AsyncGenerator["PoolConnectionProxy[Any]"]:
     """Lend a connection; one whose protocol may be out of step never goes back to the pool."""

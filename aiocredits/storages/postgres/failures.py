@@ -39,7 +39,7 @@ from aiocredits.errors import (
     StorageUnavailableError,
 )
 from aiocredits.storages.base import KeyTakenError
-from aiocredits.storages.postgres.connecting import DecideAgainError
+from aiocredits.storages.postgres.connecting import DecideAgainError, UnsureCommitError
 
 BUSY = (
     SerializationError,
@@ -62,6 +62,7 @@ LOST = (
     ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
+    UnsureCommitError,
     OSError,
     EOFError,
 )

@@ -12,6 +12,7 @@ from aiocredits._commands import Command, singles
 from aiocredits._ledger import Decision, decide, scope_of
 from aiocredits.errors import ContentionError, OutcomeUnknownError
 from aiocredits.storages.base import KeyTakenError
+from aiocredits.storages.postgres.committing import committed
 from aiocredits.storages.postgres.connecting import Driver, acquired
 from aiocredits.storages.postgres.failures import BUSY, LOST, translated
 from aiocredits.storages.postgres.unit import Unit
@@ -90,7 +91,7 @@ class LockedBatch:
 
     async def _transaction(self, connection: Driver) -> Decision:
         scope = scope_of(self._commands, every_key=self._every_key)
-        async with connection.transaction(isolation="read_committed"):
+        async with committed(connection):
             unit = self._unit(connection, self._sql)
             state = await unit.load(scope, self._at)
             # The accounts are locked: what an earlier attempt sent is there, or never will be.

@@ -8,6 +8,7 @@ from asyncpg import PostgresError
 from asyncpg.pool import Pool
 
 from aiocredits._ledger import Changes
+from aiocredits.storages.postgres.committing import committed
 from aiocredits.storages.postgres.connecting import DecideAgainError, acquired
 from aiocredits.storages.postgres.failures import BUSY, LOST
 from aiocredits.storages.postgres.routed_unit import RoutedUnit
@@ -42,7 +43,7 @@ class Swap:
 
     async def _transaction(self, changes: Changes) -> None:
         async with acquired(self._pool) as connection:
-            async with connection.transaction(isolation="read_committed"):
+            async with committed(connection):
                 await RoutedUnit(connection, self._sql).save(changes)
                 self.lost = True  # from here to the answer to the commit
             self.lost = False
