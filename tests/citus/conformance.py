@@ -115,6 +115,24 @@ async def test_charges_hold_captures_and_keys_over_many_accounts_at_once(url: st
         assert (await two.verify()).ok
 
 
+async def test_a_charge_and_rows_of_ones_own_are_committed_together(url: str, cluster: str) -> None:
+    mine = await asyncpg.connect(cluster)
+    await mine.execute(f"CREATE TABLE {SCHEMA}.reports (title text)")
+    async with CreditClient(url) as client:
+        await client.add_credits("alice", 100)
+        async with mine.transaction():
+            await mine.execute(f"INSERT INTO {SCHEMA}.reports VALUES ('of the year')")
+            await client.in_transaction(mine).consume_credits("alice", 5)
+            await client.in_transaction(mine).transfer_credits("alice", "bob", 5)
+        with pytest.raises(ZeroDivisionError):
+            async with mine.transaction():
+                await client.in_transaction(mine).consume_credits("alice", 5)
+                raise ZeroDivisionError
+        assert await client.get_user_balance("alice") == 90
+        assert (await client.verify()).ok
+    await mine.close()
+
+
 async def test_the_engine_itself_counts_statements_of_one_node_only(url: str, cluster: str) -> None:
     connection = await asyncpg.connect(cluster)
     ((one_node, more),) = await connection.fetch(COUNTED)

@@ -131,6 +131,23 @@ async def test_a_locked_account_keeps_nobody_else_from_being_written(url: str) -
     await storage.close()
 
 
+async def test_accounts_that_are_not_on_turn_in_time_are_given_back(url: str) -> None:
+    # One connection for writing, and whoever comes first waits for a lock until the deadline.
+    storage = PostgresStorage.from_url(f"{url}&routed=true&deadline=0.5&pool_size=1&lanes=1")
+    await storage.open()
+    users = ["bob", "alice", "carol"]
+    await storage.apply([commands.add_credits(user, 10) for user in users], at=NOW)
+    connection = await asyncpg.connect(url)
+    async with connection.transaction():
+        await connection.execute(LOCK_BOB)
+        with pytest.raises(ContentionError, match="nothing was written"):
+            await storage.apply([consume(user) for user in users], at=NOW)
+    outcomes = await storage.apply([consume(user) for user in users], at=NOW)
+    assert kinds([*outcomes]) == [Accepted] * 3
+    await connection.close()
+    await storage.close()
+
+
 @pytest.mark.parametrize("quick", [True, False])
 async def test_a_lost_acknowledgement_acts_once(url: str, proxy: Proxy, *, quick: bool) -> None:
     routed = f"{proxy.url}?routed=true"

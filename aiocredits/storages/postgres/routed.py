@@ -16,7 +16,7 @@ from asyncpg.pool import Pool
 
 from aiocredits._commands import Command, Outcome
 from aiocredits._ledger import decide_cached
-from aiocredits.errors import OutcomeUnknownError, StorageError
+from aiocredits.errors import ContentionError, OutcomeUnknownError, StorageError
 from aiocredits.storages.postgres.cache import BooksCache
 from aiocredits.storages.postgres.failures import refused_each
 from aiocredits.storages.postgres.locked import LockedBatch
@@ -77,7 +77,7 @@ class RoutedBatch:
         for number, places in waiting:
             part = self._part([self._commands[place] for place in places])
             try:
-                answers[number] = await part.run(self._ends - clock())
+                answers[number] = await part.run(_in_time(self._ends - clock()))
             except Exception as error:  # noqa: BLE001 - the other parts do not suffer for it
                 answers[number] = error
 
@@ -135,6 +135,15 @@ class _Part:
         decision = await batch.run(deadline)
         self._cache.keep(decision.books)
         return decision.outcomes
+
+
+def _in_time(left: float) -> float:
+    if left > 0:
+        return left
+    raise ContentionError(
+        "the other accounts of the batch kept the connections busy until the deadline, and nothing "
+        "of this one was written: try again, or raise ?deadline= or ?pool_size="
+    )
 
 
 def _raise_if_all_failed(answers: Sequence[_Answer]) -> None:
