@@ -49,7 +49,7 @@ def become(count: int = len(STEPS)) -> None:
     more = [Step(n, f"{n:04}_more", "pre", sql) for n, sql in enumerate(STEPS[:count], first)]
     schema.steps = lambda: (*KNOWN, *more)
     newer = {name: UPDATE.sub(r"\1touched = now(), ", sql) for name, sql in SQL.items()}
-    vars(storage)["statements"] = lambda _: newer
+    vars(storage)["statements"] = lambda _, *, routed: newer
 
 
 async def migrate(url: str, count: int) -> list[str]:

@@ -233,7 +233,7 @@ async def test_a_migration_that_a_caller_stopped_begins_again(
         await connection.execute("LOCK TABLE aiocredits.accounts IN SHARE MODE")
         migration = asyncio.create_task(migrate(url))
         while not await connection.fetchval(WAITING):
-            pass
+            assert not migration.done()
         await connection.execute("LOCK TABLE aiocredits.usage IN SHARE MODE")
     assert await migration == MORE
 

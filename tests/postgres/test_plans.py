@@ -8,7 +8,8 @@ import asyncpg
 import pytest
 
 from aiocredits import CreditClient
-from aiocredits.storages.postgres.sql import statements
+from aiocredits.storages._sql import named_queries
+from aiocredits.storages.postgres.sql import PACKAGE, statements
 
 WRITES = ["charge", "charge_one", "move", "save"]
 READS = [
@@ -77,6 +78,19 @@ async def test_hot_statements_read_no_whole_table(
         await connection.execute(f"PREPARE {name} AS {sql[name]}")
         nulls = ", ".join(["NULL"] * parameters)
         plan = await connection.fetch(f"EXPLAIN EXECUTE {name} ({nulls})")
+        text = "\n".join(row[0] for row in plan)
+        assert "Seq Scan" not in text, (name, text)
+        assert "Index" in text or "Bitmap" in text, (name, text)
+
+
+async def test_routed_statements_read_no_whole_table(connection: asyncpg.Connection) -> None:
+    own = named_queries(PACKAGE, "routed.sql").keys()
+    for name, sql in statements("aiocredits", routed=True).items():
+        if name not in own or sql.startswith("INSERT"):
+            continue
+        await connection.execute(f"PREPARE routed_{name} AS {sql}")
+        nulls = ", ".join(["NULL"] * max(int(n) for n in re.findall(r"\$(\d+)", sql)))
+        plan = await connection.fetch(f"EXPLAIN EXECUTE routed_{name} ({nulls})")
         text = "\n".join(row[0] for row in plan)
         assert "Seq Scan" not in text, (name, text)
         assert "Index" in text or "Bitmap" in text, (name, text)

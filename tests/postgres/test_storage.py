@@ -77,14 +77,14 @@ async def test_a_server_that_is_not_there_is_unavailable() -> None:
 
 def test_options_are_ours_and_the_rest_is_the_drivers() -> None:
     dsn, settings = parse_url(
-        "postgresql:///db?host=/run/x&schema=books&auto_migrate=true&pgbouncer=1&lanes=3"
+        "postgresql:///db?host=/run/x&schema=books&auto_migrate=true&pgbouncer=1&lanes=3&routed=yes"
     )
     assert dsn == "postgresql:///db?host=%2Frun%2Fx"
-    assert settings == Settings("books", auto_migrate=True, pgbouncer=True, lanes=3)
+    assert settings == Settings("books", auto_migrate=True, pgbouncer=True, lanes=3, routed=True)
     assert isinstance(storage_from_url("postgres://u:p@h:5/d?sslmode=require"), PostgresStorage)
 
 
-@pytest.mark.parametrize("option", ["lanes=0", "lanes=x", "pgbouncer=maybe", "schema="])
+@pytest.mark.parametrize("option", ["lanes=0", "lanes=x", "pgbouncer=maybe", "routed=2", "schema="])
 def test_options_that_cannot_work_are_refused(option: str) -> None:
     with pytest.raises(ConfigurationError):
         PostgresStorage.from_url(f"postgresql://host/db?{option}")

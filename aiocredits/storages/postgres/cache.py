@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from aiocredits._commands import Command, singles
+from aiocredits._ledger import remembered
 from aiocredits._model import Books
 
 MAX_ROWS = 200_000
@@ -64,6 +65,10 @@ class BooksCache:
             else:
                 known[name] = books
         return known, stale
+
+    def keep_loaded(self, books: Mapping[str, Books]) -> None:
+        """Remember what is worth it of books that have been committed."""
+        self.keep({name: remembered(loaded) for name, loaded in books.items()})
 
     def keep(self, books: Mapping[str, Books | None]) -> None:
         """Remember books that have been committed, or, where there are None, remember no more."""

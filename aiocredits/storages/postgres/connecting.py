@@ -19,6 +19,10 @@ class DecideAgainError(Exception):
     """An account came into being, or moved on, between `load` and `save`."""
 
 
+class UnsureCommitError(Exception):
+    """A commit failed, and what was committed may be there all the same."""
+
+
 @asynccontextmanager
 async def acquired(pool: "Pool[Any]") -> AsyncGenerator["PoolConnectionProxy[Any]"]:
     """Lend a connection; one whose protocol may be out of step never goes back to the pool."""
@@ -59,7 +63,8 @@ async def create_pool(dsn: str | None, settings: Settings) -> "Pool[Any]":
         max_cached_statement_lifetime=60,
         # A pooler in transaction mode gives every statement another session.
         statement_cache_size=0 if settings.pgbouncer else 100,
-        server_settings=None if settings.pgbouncer else _SESSION,
+        # Engines that route plan a statement anew where they cannot tell its node from the text.
+        server_settings=None if settings.pgbouncer or settings.routed else _SESSION,
     )
 
 

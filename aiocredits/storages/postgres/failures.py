@@ -39,7 +39,7 @@ from aiocredits.errors import (
     StorageUnavailableError,
 )
 from aiocredits.storages.base import KeyTakenError
-from aiocredits.storages.postgres.connecting import DecideAgainError
+from aiocredits.storages.postgres.connecting import DecideAgainError, UnsureCommitError
 
 IN_THE_WAY = (
     SerializationError,
@@ -72,6 +72,7 @@ LOST = (
     CannotConnectNowError,
     TooManyConnectionsError,
     ReadOnlySQLTransactionError,
+    UnsureCommitError,
     OSError,
     EOFError,
 )

@@ -31,10 +31,18 @@ def is_driver(connection: object) -> TypeGuard[Driver]:
 class JoinedStorage:
     """`apply` and `read` inside the transaction of a connection that is not ours."""
 
-    def __init__(self, connection: Driver, sql: Mapping[str, str], deadline: float) -> None:
+    def __init__(
+        self,
+        connection: Driver,
+        sql: Mapping[str, str],
+        deadline: float,
+        *,
+        unit: type[Unit] = Unit,
+    ) -> None:
         self._connection = connection
         self._sql = sql
         self._deadline = deadline
+        self._unit = unit
         self._turn = asyncio.Lock()  # a connection does one thing at a time
 
     async def apply(self, commands: Sequence[Command], *, at: datetime) -> Sequence[Outcome]:
@@ -53,7 +61,9 @@ class JoinedStorage:
         with translating():
             async with self._turn:
                 self._require_transaction()
-                page = await answer(self._connection, self._sql, query, inside=True)
+                page = await answer(
+                    self._connection, self._sql, query, inside=True, unit=self._unit
+                )
         return cast("Page[Row]", page)
 
     async def _decided(self, commands: Sequence[Command], at: datetime) -> Sequence[Outcome]:
@@ -66,7 +76,7 @@ class JoinedStorage:
     async def _attempt(self, commands: Sequence[Command], at: datetime) -> Sequence[Outcome]:
         # A savepoint: whatever the database refuses is undone, and the caller's part stays.
         async with self._connection.transaction():
-            unit = Unit(self._connection, self._sql)
+            unit = self._unit(self._connection, self._sql)
             state = await unit.load(scope_of(commands, every_key=True), at)
             decision = decide(state, commands, at)
             await unit.save(decision.changes)

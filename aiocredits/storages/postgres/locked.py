@@ -11,6 +11,7 @@ from aiocredits._commands import Command, singles
 from aiocredits._ledger import Decision, decide, scope_of
 from aiocredits.errors import ContentionError, OutcomeUnknownError
 from aiocredits.storages.base import KeyTakenError
+from aiocredits.storages.postgres.committing import committed
 from aiocredits.storages.postgres.connecting import Driver, acquired
 from aiocredits.storages.postgres.failures import BUSY, LOST, translated
 from aiocredits.storages.postgres.retrying import retried
@@ -29,12 +30,14 @@ class LockedBatch:
         *,
         every_key: bool = False,
         lost: bool = False,
+        unit: type[Unit] = Unit,
     ) -> None:
         self._pool = pool
         self._sql = sql
         self._commands = commands
         self._at = at
         self._every_key = every_key
+        self._unit = unit
         self._connected = lost
         # Whether something was sent whose fate is unknown: if `lost`, by somebody before us.
         self._sent = lost
@@ -70,8 +73,8 @@ class LockedBatch:
 
     async def _transaction(self, connection: Driver) -> Decision:
         scope = scope_of(self._commands, every_key=self._every_key)
-        async with connection.transaction(isolation="read_committed"):
-            unit = Unit(connection, self._sql)
+        async with committed(connection):
+            unit = self._unit(connection, self._sql)
             state = await unit.load(scope, self._at)
             # The accounts are locked: what an earlier attempt sent is there, or never will be.
             self._sent, self._loaded = False, True

@@ -18,7 +18,7 @@ from aiocredits._queries import (
 )
 from aiocredits.storages.postgres import rows
 from aiocredits.storages.postgres.connecting import Driver
-from aiocredits.storages.postgres.unit import Unit, look_up
+from aiocredits.storages.postgres.unit import Unit
 
 T = TypeVar("T")
 
@@ -26,12 +26,18 @@ _NO_END = 2**63 - 1
 
 
 async def answer(
-    connection: Driver, sql: Mapping[str, str], query: object, *, inside: bool = False
+    connection: Driver,
+    sql: Mapping[str, str],
+    query: object,
+    *,
+    inside: bool = False,
+    unit: type[Unit] = Unit,
 ) -> Page[Any]:
     """Return one page; `inside` a transaction of the caller's, what that one sees."""
     match query:
         case BooksQuery():
-            return Page((await _books(connection, sql, query, inside=inside),))
+            reader = unit(connection, sql, lock=False)
+            return Page((await _books(connection, reader, query, inside=inside),))
         case EntriesQuery(account=name, after=after, limit=limit):
             page = "page_entries_newest_first" if query.newest_first else "page_entries"
             before = _NO_END if query.before is None else query.before
@@ -55,16 +61,14 @@ async def answer(
             raise TypeError(f"{query!r} is not a query")
 
 
-async def _books(
-    connection: Driver, sql: Mapping[str, str], query: BooksQuery, *, inside: bool
-) -> Books:
-    found = (await look_up(connection, sql, (), {query.account})).get(query.account)
+async def _books(connection: Driver, unit: Unit, query: BooksQuery, *, inside: bool) -> Books:
+    found = (await unit.look_up((), (query.account,))).get(query.account)
     if found is None:
         return Books(Account(query.account))
     if suffices(found, query.at) and carried_over(found) is not None:
         return found
     # Something is due or owed, and takes more than the one statement whose snapshot that was.
-    unit, scope = Unit(connection, sql, lock=False), Scope((query.account,))
+    scope = Scope((query.account,))
     if inside:
         state = await unit.load(scope, query.at)
     else:

@@ -26,6 +26,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "lanes": int,
     "pool_size": int,
     "deadline": float,
+    "routed": _yes_or_no,
 }
 
 
@@ -38,6 +39,8 @@ class Settings(NamedTuple):
     lanes: int = LANES
     pool_size: int = POOL_SIZE
     deadline: float = DEADLINE
+    routed: bool = False
+    """Whether each statement is about one account, for an engine that sends it to its node."""
 
     def checked(self) -> "Settings":
         """Return the settings, or raise `ConfigurationError`."""
@@ -74,5 +77,5 @@ def _settings(url: str, options: dict[str, str]) -> Settings:
     except (KeyError, ValueError):
         raise ConfigurationError(
             f"{url!r}: options are ?schema=name, auto_migrate=true, pgbouncer=true, lanes=2, "
-            "pool_size=10 and deadline=30, in seconds"
+            "pool_size=10, deadline=30, in seconds, and routed=true"
         ) from None

@@ -9,7 +9,6 @@ import asyncpg
 from asyncpg.pool import Pool
 
 from aiocredits._commands import Command, Outcome, singles
-from aiocredits._ledger import remembered
 from aiocredits._queries import Page, Query
 from aiocredits.errors import (
     ConfigurationError,
@@ -26,6 +25,8 @@ from aiocredits.storages.postgres.joined import JoinedStorage, is_driver
 from aiocredits.storages.postgres.locked import LockedBatch
 from aiocredits.storages.postgres.reading import answer
 from aiocredits.storages.postgres.retrying import retried
+from aiocredits.storages.postgres.routed import RoutedBatch
+from aiocredits.storages.postgres.routed_unit import RoutedUnit
 from aiocredits.storages.postgres.schema import check, migrate
 from aiocredits.storages.postgres.settings import (
     DEADLINE,
@@ -37,6 +38,7 @@ from aiocredits.storages.postgres.settings import (
 )
 from aiocredits.storages.postgres.sql import statements
 from aiocredits.storages.postgres.turns import Turn, Turns
+from aiocredits.storages.postgres.unit import Unit
 
 Row = TypeVar("Row")
 
@@ -46,8 +48,9 @@ class PostgresStorage:
 
     URLs are ``postgresql://user@host/database``, with any of the options ``?schema=aiocredits``,
     ``auto_migrate=true``, ``pgbouncer=true`` (needed behind a pooler in transaction mode),
-    ``lanes=2`` (batches written at the same time), ``pool_size=10`` and ``deadline=30``, the
-    seconds after which a write gives up. Whatever else is in the URL is the driver's.
+    ``lanes=2`` (batches written at the same time), ``pool_size=10``, ``deadline=30``, the
+    seconds after which a write gives up, and ``routed=true``, for an engine that keeps accounts on
+    many nodes: every statement then names one account. Whatever else is in the URL is the driver's.
 
     A `pool` of asyncpg that is given is used and not closed: who creates it closes it.
     """
@@ -63,6 +66,7 @@ class PostgresStorage:
         lanes: int = LANES,
         pool_size: int = POOL_SIZE,
         deadline: float = DEADLINE,
+        routed: bool = False,
     ) -> None:
         if (dsn is None) == (pool is None):
             raise ConfigurationError("PostgresStorage wants a DSN or a pool: pass one of them")
@@ -70,9 +74,10 @@ class PostgresStorage:
         self._given_pool = pool
         self._pool: Pool[Any] | None = None
         self._settings = Settings(
-            schema, auto_migrate, pgbouncer, lanes, pool_size, deadline
+            schema, auto_migrate, pgbouncer, lanes, pool_size, deadline, routed
         ).checked()
-        self._sql = statements(schema)
+        self._sql = statements(schema, routed=routed)
+        self._unit = RoutedUnit if routed else Unit
         self._cache = BooksCache()
         self._turns = Turns()
         self._writes = UnderWay()
@@ -91,7 +96,7 @@ class PostgresStorage:
     @property
     def takes_ahead(self) -> bool:
         """Whether a batch may come while another of the same accounts is being written."""
-        return True
+        return not self._settings.routed
 
     async def open(self) -> None:
         """Connect, and check the tables; with `auto_migrate` bring them up to date."""
@@ -142,10 +147,23 @@ class PostgresStorage:
         Accounts whose commands are accepted on what this process remembers are written by one
         statement; the others by one transaction after it. If only the latter fails, its commands
         are refused with a `StorageError`, and the outcomes of the others stand.
+
+        If it is routed, each account is written by a transaction of its own, those that a command
+        connects by one, and what fails is refused in the same way.
         """
         pool = self._opened()
         with self._writes:
+            if self._settings.routed:
+                return await self._apply_routed(pool, commands, at)
             return await self._apply(pool, commands, at)
+
+    async def _apply_routed(
+        self, pool: "Pool[Any]", commands: Sequence[Command], at: datetime
+    ) -> Sequence[Outcome]:
+        # One connection is left for those who read.
+        at_once = max(1, (pool.get_max_size() - 1) // self.lanes)
+        batch = RoutedBatch(pool, self._sql, self._cache, commands, at, at_once=at_once)
+        return await batch.run(self._settings.deadline)
 
     async def _apply(
         self, pool: "Pool[Any]", commands: Sequence[Command], at: datetime
@@ -168,9 +186,7 @@ class PostgresStorage:
                         raise
                     outcomes.update(zip(places, refused_each(error, others), strict=True))
                 else:
-                    self._cache.keep(
-                        {name: remembered(books) for name, books in decision.books.items()}
-                    )
+                    self._cache.keep_loaded(decision.books)
                     outcomes.update(zip(places, decision.outcomes, strict=True))
         return [outcomes[place] for place in range(len(commands))]
 
@@ -179,7 +195,7 @@ class PostgresStorage:
 
         async def attempt() -> Page[Any]:
             async with acquired(self._opened()) as connection:
-                return await answer(connection, self._sql, query)
+                return await answer(connection, self._sql, query, unit=self._unit)
 
         with translating():
             again = (*IN_THE_WAY, *GONE)
@@ -196,7 +212,7 @@ class PostgresStorage:
                 f"in_transaction() was given a {type(connection).__name__}: pass the asyncpg "
                 "connection whose transaction you are in"
             )
-        return JoinedStorage(connection, self._sql, self._settings.deadline)
+        return JoinedStorage(connection, self._sql, self._settings.deadline, unit=self._unit)
 
     async def _check_schema(self, pool: "Pool[Any]") -> None:
         async with acquired(pool) as connection:

@@ -67,6 +67,25 @@ class Unit:
         }
         return State(books, await self._keys(scope.keys))
 
+    async def look_up(
+        self, commands: Sequence[Command], names: Collection[str]
+    ) -> dict[str, Books]:
+        """Return accounts as they are now, unlocked, with open grants and holds that are named."""
+        accounts: dict[str, Account] = {}
+        grants: defaultdict[str, list[Grant]] = defaultdict(list)
+        for row in await self._records("books", list(names)):
+            if row[0] not in accounts:
+                accounts[row[0]] = rows.load_account(row[:10])
+            if row[10] is not None:
+                grants[row[0]].append(rows.load_grant(row[10:]))
+        named = [pair for pair in scope_of(commands).holds if pair[0] in accounts]
+        found = await self._fetch("named_holds", rows.load_hold, *_pairs(named)) if named else []
+        holds = _by_account(found)
+        return {
+            name: Books(account, in_burn_order(grants[name]), holds[name])
+            for name, account in accounts.items()
+        }
+
     async def save(self, changes: Changes) -> None:
         """Write the changes, or raise what makes the transaction roll back."""
         if not changes.accounts:
@@ -101,7 +120,7 @@ class Unit:
         due = [account.name for account in accounts if account.due_at and account.due_at <= at]
         if due:
             holds += await self._fetch("due_holds", rows.load_hold, due, at)
-            found = await self._connection.fetch(self._sql["next_timeouts"], due, at)
+            found = await self._records("next_timeouts", due, at)
             timeouts = {row[0]: row[1] for row in found}
         return holds, timeouts
 
@@ -124,29 +143,20 @@ class Unit:
         entries = await self._fetch("entries_by_key", rows.load_entry, *_pairs(keys))
         return {(entry.account, entry.key or ""): entry for entry in entries}
 
-    async def _fetch(self, query: str, load: Callable[[Record], T], *parameters: object) -> list[T]:
-        found = await self._connection.fetch(self._sql[query], *parameters)
-        return [load(row) for row in found]
+    async def _fetch(
+        self, query: str, load: Callable[[Record], T], names: Sequence[str], *values: object
+    ) -> list[T]:
+        return [load(row) for row in await self._records(query, names, *values)]
+
+    async def _records(self, query: str, names: Sequence[str], *values: object) -> list[Record]:
+        return await self._connection.fetch(self._sql[query], names, *values)
 
 
 async def look_up(
     connection: Driver, sql: Mapping[str, str], commands: Sequence[Command], names: Collection[str]
 ) -> dict[str, Books]:
     """Return accounts as they are now, unlocked, with open grants and the holds that are named."""
-    accounts: dict[str, Account] = {}
-    grants: defaultdict[str, list[Grant]] = defaultdict(list)
-    for row in await connection.fetch(sql["books"], list(names)):
-        if row[0] not in accounts:
-            accounts[row[0]] = rows.load_account(row[:10])
-        if row[10] is not None:
-            grants[row[0]].append(rows.load_grant(row[10:]))
-    named = [pair for pair in scope_of(commands).holds if pair[0] in accounts]
-    found = await connection.fetch(sql["named_holds"], *_pairs(named)) if named else []
-    holds = _by_account(rows.load_hold(row) for row in found)
-    return {
-        name: Books(account, in_burn_order(grants[name]), holds[name])
-        for name, account in accounts.items()
-    }
+    return await Unit(connection, sql).look_up(commands, names)
 
 
 def _pairs(pairs: Iterable[tuple[str, Any]]) -> tuple[list[str], list[Any]]:
