@@ -1,6 +1,7 @@
 """The statements, with the schema's name put in: the one place where SQL is composed."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 
 from aiocredits.storages._sql import named_queries
@@ -23,6 +24,20 @@ def statements(schema: str) -> Mapping[str, str]:
     """Return the named statements for tables in `schema`."""
     named = {**named_queries(PACKAGE), **named_queries(PACKAGE, "save.sql")}
     return {name: in_schema(_without_comments(sql), schema) for name, sql in named.items()}
+
+
+@cache
+def _of_partitions() -> Mapping[str, str]:
+    return named_queries(PACKAGE, "partitions.sql")
+
+
+def of_partitions(name: str, schema: str, **parts: str | datetime) -> str:
+    """Return a statement of partitions.sql, with names and instants put in."""
+    sql = _without_comments(_of_partitions()[name])
+    for part, value in parts.items():
+        text = quoted(value) if isinstance(value, str) else f"'{value.isoformat()}'"
+        sql = sql.replace("{" + part + "}", text)
+    return in_schema(sql, schema)
 
 
 def _without_comments(sql: str) -> str:

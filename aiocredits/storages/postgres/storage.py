@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, Self, TypeVar, cast
 
 import anyio
-import asyncpg
 from asyncpg.pool import Pool
 
 from aiocredits._commands import Command, Outcome
@@ -23,6 +22,7 @@ from aiocredits.storages.postgres.failures import refused_each, translating
 from aiocredits.storages.postgres.fast import FastBatch
 from aiocredits.storages.postgres.joined import JoinedStorage, is_driver
 from aiocredits.storages.postgres.locked import LockedBatch
+from aiocredits.storages.postgres.operating import EntryTables
 from aiocredits.storages.postgres.reading import answer
 from aiocredits.storages.postgres.schema import check, migrate
 from aiocredits.storages.postgres.settings import (
@@ -38,7 +38,7 @@ from aiocredits.storages.postgres.sql import statements
 Row = TypeVar("Row")
 
 
-class PostgresStorage:
+class PostgresStorage(EntryTables):
     """Books in PostgreSQL 13 or newer, in one schema, for any number of processes.
 
     URLs are ``postgresql://user@host/database``, with any of the options ``?schema=aiocredits``,
@@ -116,15 +116,8 @@ class PostgresStorage:
         It needs no open storage. ``kinds=("pre",)`` leaves out what processes of an older version
         could not work with.
         """
-        with translating():
-            if self._given_pool is not None:
-                async with acquired(self._given_pool) as connection:
-                    return await migrate(connection, self._settings.schema, kinds)
-            own = await asyncpg.connect(self._dsn)
-            try:
-                return await migrate(own, self._settings.schema, kinds)
-            finally:
-                await own.close()
+        async with self._operator() as connection:
+            return await migrate(connection, self._settings.schema, kinds)
 
     async def apply(self, commands: Sequence[Command], *, at: datetime) -> Sequence[Outcome]:
         """Run the commands in order and return one outcome for each.
