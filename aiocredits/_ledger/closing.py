@@ -21,9 +21,7 @@ def closed(standing: Standing, audit: Audit, kept: Sequence[Usage]) -> Opening:
     charges = _charges(before, after)
     reached = {part.grant for charge in charges for part in charge.slices}
     grants = [
-        grant
-        for number, grant in before.grants.items()
-        if number in reached or after.grants[number] != grant or _may_change(grant)
+        grant for number, grant in before.grants.items() if number in reached or _may_change(grant)
     ]
     holds = [hold for hold in before.holds.values() if hold.state == "open"]
     return sealed(

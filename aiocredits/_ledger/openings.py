@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from hashlib import sha256
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from aiocredits._amounts import Micros
 from aiocredits._model import Account, Charge, Grant, Hold, Slice, Slices
@@ -18,8 +18,11 @@ _MODULUS = 2**256
 
 
 def digest_of(rows: Iterable[Grant | Hold], known: Digest) -> Digest:
-    """Return `known` with more rows in it."""
-    return _added(known, (_plain(row) for row in rows))
+    """Return `known` with more rows in it.
+
+    A grant that is spent may still be revoked, which moves nothing: both count as the same.
+    """
+    return _added(known, (_ended(row) for row in rows))
 
 
 def digest_of_usage(usage: Mapping[UsageKey, Micros]) -> Digest:
@@ -79,18 +82,23 @@ def _plain(row: Account | Grant | Hold | Charge) -> list[Any]:
     return [_value(value) for value in row]
 
 
-def _value(value: Any) -> Any:  # noqa: ANN401 - whatever a field of the model is
+def _ended(row: Grant | Hold) -> list[Any]:
+    account, number, state, *others = _plain(row)
+    return [account, number, "spent" if state == "revoked" else state, *others]
+
+
+def _value(value: object) -> object:
     match value:
         case datetime():
             return value.isoformat()
         case Decimal():
             return str(value)
         case frozenset():
-            return sorted(value)
-        case tuple():
-            return [list(part) for part in value]
+            return sorted(cast("frozenset[str]", value))
+        case tuple():  # of slices
+            return [list(part) for part in cast("Slices", value)]
         case Mapping():
-            return dict(value)
+            return dict(cast("Mapping[str, object]", value))
         case _:
             return value
 

@@ -28,6 +28,7 @@ class Replay:
     def __init__(self, opening: Opening, charges: Container[int] | None) -> None:
         self.draft = Draft(opening.books, EPOCH)
         self._charges = charges
+        self._begins_after = opening.account.version
         self.totals: Counter[str] = Counter(opening.totals)
         """Micro-credits by where they came from or went to, over the life of the account."""
         self.usage: Counter[UsageKey] = Counter()
@@ -74,7 +75,7 @@ class Replay:
                 self._refund(entry, detail)
             case "revoke":
                 self._move(entry.slices, remaining=-1)
-                if detail["whole"]:
+                if detail["whole"] and not self._ended_before(entry):
                     grant = self._grant(entry)
                     self._put(grant._replace(state="revoking" if grant.held_micros else "revoked"))
             case "expire":
@@ -233,6 +234,12 @@ class Replay:
                 number, remaining=remaining * micros, held=held * micros, lapsed=lapsed * micros
             )
             self._count(before, self.draft.grants[number])
+
+    def _ended_before(self, entry: Entry) -> bool:
+        """Tell whether a spent grant was revoked that the opening does not have in full."""
+        number = cast("int", entry.subject)
+        unknown = number <= self._begins_after and number not in self.draft.grants
+        return unknown and not entry.amount_micros
 
     def _grant(self, entry: Entry) -> Grant:
         return self.draft.grants[cast("int", entry.subject)]

@@ -1,6 +1,7 @@
 """Entries cut into months: nothing changes but where they lie."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,7 @@ from aiocredits.errors import ConfigurationError, ContentionError, StorageError
 from aiocredits.storages.postgres import PostgresStorage
 from aiocredits.storages.postgres.ddl import run
 from aiocredits.storages.postgres.partitions import _create, month_of, partitions
+from aiocredits.storages.postgres.sql import statements
 from aiocredits.testing import ManualClock, StorageConformance
 from aiocredits.testing.asking import Connect
 from aiocredits.testing.clock import BEGINNING
@@ -206,6 +208,23 @@ async def test_schemas_of_any_name(url: str) -> None:
         await client.consume_credits("alice", 5)
         assert (await client.verify()).ok
     assert await PostgresStorage(url).partition_entries(months=1)
+
+
+async def test_every_partition_is_read_by_its_indexes(
+    url: str, connection: asyncpg.Connection
+) -> None:
+    await PostgresStorage(url).partition_entries()
+    sql = statements("aiocredits")
+    for setting in ("plan_cache_mode = force_generic_plan", "enable_seqscan = off"):
+        await connection.execute(f"SET {setting}")
+    for name in ("charge", "charge_one", "entries_by_key", "named_entries", "page_entries"):
+        parameters = max(int(number) for number in re.findall(r"\$(\d+)", sql[name]))
+        await connection.execute(f"PREPARE {name} AS {sql[name]}")
+        nulls = ", ".join(["NULL"] * parameters)
+        plan = await connection.fetch(f"EXPLAIN EXECUTE {name} ({nulls})")
+        text = "\n".join(row[0] for row in plan)
+        assert "Seq Scan" not in text, (name, text)
+        assert name != "page_entries" or ("Merge Append" in text and "->  Sort" not in text), text
 
 
 async def test_a_key_acts_once_across_months(url: str, clock: ManualClock) -> None:
