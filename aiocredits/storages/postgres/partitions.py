@@ -1,12 +1,13 @@
 """Partitions of the entries, one a month, and making them out of one table."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import anyio
-from asyncpg import PostgresError
+from asyncpg import PostgresError, UndefinedObjectError
 
 from aiocredits.errors import ConfigurationError, CreditError
 from aiocredits.storages.postgres.connecting import Driver
@@ -15,6 +16,8 @@ from aiocredits.storages.postgres.schema import check
 from aiocredits.storages.postgres.sql import of_partitions
 
 _MARGIN = timedelta(days=7)
+_ATTEMPTS = 10
+_PAUSE = 0.2
 
 
 class Partition(NamedTuple):
@@ -42,19 +45,14 @@ async def partition(
 ) -> Sequence[str]:
     """Make the table of entries the first of its partitions; return the names of all new ones."""
     await check(connection, schema)
-    if await is_partitioned(connection, schema):
-        return await add(connection, schema, months=months, deadline=deadline)
-    present = await connection.fetchval(of_partitions("present", schema))
-    until = month_of(present + _MARGIN, 1)
-    try:
-        await patiently(connection, schema, deadline, lambda: _claim(connection, schema, until))
-        await run(connection, schema, "prove_end")
-        made = await patiently(
-            connection, schema, deadline, lambda: _swap(connection, schema, until)
-        )
-    except BaseException:
-        await _give_up(connection, schema, deadline)
-        raise
+    made: Sequence[str] = ()
+    for _ in range(_ATTEMPTS):
+        if await is_partitioned(connection, schema):
+            break
+        try:
+            made = await _cut(connection, schema, deadline)
+        except UndefinedObjectError:  # somebody else is at it, with the same constraint
+            await asyncio.sleep(_PAUSE)
     return [*made, *await add(connection, schema, months=months, deadline=deadline)]
 
 
@@ -77,7 +75,25 @@ def month_of(instant: datetime, later: int = 0) -> datetime:
     return datetime(year, month + 1, 1, tzinfo=UTC)
 
 
+async def _cut(connection: Driver, schema: str, deadline: float) -> Sequence[str]:
+    present = await connection.fetchval(of_partitions("present", schema))
+    until = month_of(present + _MARGIN, 1)
+    try:
+        await patiently(connection, schema, deadline, lambda: _claim(connection, schema, until))
+        await run(connection, schema, "prove_end")
+        return await patiently(
+            connection, schema, deadline, lambda: _swap(connection, schema, until)
+        )
+    except UndefinedObjectError:
+        raise
+    except BaseException:
+        await _give_up(connection, schema, deadline)
+        raise
+
+
 async def _claim(connection: Driver, schema: str, until: datetime) -> None:
+    if await is_partitioned(connection, schema):  # by somebody faster, just now
+        raise UndefinedObjectError("the table is not there any more")
     # Somebody may have been stopped between this and _swap.
     await run(connection, schema, "drop_end")
     await run(connection, schema, "claim_end", until=until)
