@@ -5,17 +5,19 @@ there is something to write and ends by itself.
 
 A storage that can write several batches at once says so by an attribute ``lanes``. Each account
 has its lane, so that its commands keep their order; a command over several accounts goes with the
-first of them, and the locks of the storage keep it apart from the others.
+first of them, and the locks of the storage keep it apart from the others. One that ``takes_ahead``
+keeps the order of batches itself: while a lane has nothing to write, another one gives it two.
 """
 
 import asyncio
 import copy
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from aiocredits._commands import Command, Linked, Outcome, singles
+from aiocredits._model import make
 from aiocredits.errors import (
     ContentionError,
     OutcomeUnknownError,
@@ -26,6 +28,9 @@ from aiocredits.storages.base import Storage
 from aiocredits.types import Clock
 
 MAX_BATCH = 512
+
+WORTH_HALVING = 16
+"""From how many commands on two batches of a lane are faster than one."""
 
 MAX_WAITING = 10_000
 """How many commands may wait in a lane; whoever comes then waits until there is room."""
@@ -43,6 +48,16 @@ class _Waiter(NamedTuple):
     since: float
 
 
+class _Crew:
+    """How many batches are being written, of how many that may be."""
+
+    def __init__(self, most: int, *, takes_ahead: bool) -> None:
+        self.most = most
+        self.busy = 0
+        self.ahead = 2 if takes_ahead else 1
+        """How many of them may be of one lane."""
+
+
 class GroupCommit:
     """The one way to the storage's write door."""
 
@@ -56,11 +71,20 @@ class GroupCommit:
         patience: float = PATIENCE,
     ) -> None:
         lanes = getattr(storage, "lanes", 1)
+        crew = _Crew(lanes, takes_ahead=getattr(storage, "takes_ahead", False))
         self._lanes = [
-            _Lane(storage, clock, max_batch, max_waiting, patience) for _ in range(lanes)
+            _Lane(
+                storage,
+                clock,
+                crew,
+                max_batch=max_batch,
+                max_waiting=max_waiting,
+                patience=patience,
+            )
+            for _ in range(lanes)
         ]
 
-    async def submit(self, command: Command) -> Outcome:
+    def submit(self, command: Command) -> Coroutine[Any, Any, Outcome]:
         """Return the outcome of `command`, whatever its neighbours' are.
 
         Cancelled before its batch has begun, the command is withdrawn. After that it happens all
@@ -69,9 +93,9 @@ class GroupCommit:
         """
         lanes = self._lanes
         if len(lanes) == 1:
-            return await lanes[0].submit(command)
+            return lanes[0].submit(command)
         first = command.commands[0] if isinstance(command, Linked) else command
-        return await lanes[hash(first.account) % len(lanes)].submit(command)
+        return lanes[hash(first.account) % len(lanes)].submit(command)
 
     async def drain(self) -> None:
         """Wait until everything that was submitted is written."""
@@ -80,38 +104,67 @@ class GroupCommit:
 
 
 class _Lane:
-    """Batches, one after the other."""
+    """Batches in their order."""
 
     def __init__(
-        self, storage: Storage, clock: Clock, max_batch: int, max_waiting: int, patience: float
+        self,
+        storage: Storage,
+        clock: Clock,
+        crew: _Crew,
+        *,
+        max_batch: int,
+        max_waiting: int,
+        patience: float,
     ) -> None:
         self._storage = storage
         self._clock = clock
+        self._crew = crew
         self._max_batch = max_batch
         self._max_waiting = max_waiting
         self._patience = patience
         self._waiting: deque[_Waiter] = deque()
         self._outside: deque[asyncio.Future[None]] = deque()
-        self._writing: asyncio.Task[None] | None = None
+        self._writers: set[asyncio.Task[None]] = set()
+        self._coming: set[asyncio.Task[None]] = set()
+        """Those of them that are about to take a batch."""
 
     async def submit(self, command: Command) -> Outcome:
         loop = asyncio.get_running_loop()
         since = loop.time()
         if len(self._waiting) >= self._max_waiting:
             await self._room(since)
-        waiter = _Waiter(command, loop.create_future(), since)
-        self._waiting.append(waiter)
-        if self._writing is None:
-            # A task of its own, so that no caller's cancellation reaches a batch of many callers.
-            self._writing = loop.create_task(self._write_all(), name="aiocredits batch")
-        return await waiter.future
+        future: asyncio.Future[Outcome] = loop.create_future()
+        self._waiting.append(make(_Waiter, (command, future, since)))
+        if not self._coming and (not self._writers or self._may_go_ahead()):
+            self._begin()
+        return await future
 
     async def drain(self) -> None:
-        while self._writing is not None or self._outside:
-            if self._writing is None:
-                await asyncio.sleep(0)  # who was let in has not been on turn yet
+        while self._writers or self._outside:
+            if self._writers:
+                await asyncio.wait(self._writers)
             else:
-                await asyncio.wait({self._writing})
+                await asyncio.sleep(0)  # who was let in has not been on turn yet
+
+    def _begin(self) -> None:
+        # A task of its own, so that no caller's cancellation reaches a batch of many callers.
+        writer = asyncio.get_running_loop().create_task(self._write_all(), name="aiocredits batch")
+        self._crew.busy += 1
+        self._writers.add(writer)
+        self._coming.add(writer)
+        writer.add_done_callback(self._end)  # one that is cancelled before it began says nothing
+
+    def _end(self, writer: asyncio.Task[None]) -> None:
+        if writer in self._writers:
+            self._crew.busy -= 1
+            self._writers.remove(writer)
+            self._coming.discard(writer)
+            if not self._writers:
+                self._give_up()
+
+    def _may_go_ahead(self) -> bool:
+        crew = self._crew
+        return crew.busy < crew.most and len(self._writers) < crew.ahead
 
     async def _room(self, since: float) -> None:
         """Wait until fewer commands wait, or raise `ContentionError`."""
@@ -131,27 +184,39 @@ class _Lane:
             raise self._too_late() from error
 
     async def _write_all(self) -> None:
-        try:
-            while batch := self._next_batch():
-                try:
-                    await self._write(batch)
-                except BaseException:
-                    for waiter in batch:
-                        waiter.future.cancel()
-                    raise
-                # Those who have just been answered may ask again in time for the next batch.
-                await asyncio.sleep(0)
-        finally:
-            self._writing = None
-            if self._waiting:  # the loop is shutting down: nobody will write these
-                for waiter in self._waiting:
+        me = cast("asyncio.Task[None]", asyncio.current_task())
+        while not self._is_one_too_many() and (batch := self._next_batch()):
+            self._coming.remove(me)
+            try:
+                await self._write(batch)
+            except BaseException:
+                for waiter in batch:
                     waiter.future.cancel()
-                self._waiting.clear()
+                raise
+            self._coming.add(me)
+            # Those who have just been answered may ask again in time for the next batch.
+            await asyncio.sleep(0)
+        self._end(me)
+
+    def _is_one_too_many(self) -> bool:
+        return self._crew.busy > self._crew.most and len(self._writers) > 1
+
+    def _give_up(self) -> None:
+        """Cancel who still waits: the loop is shutting down, and nobody will write these."""
+        for waiter in self._waiting:
+            waiter.future.cancel()
+        self._waiting.clear()
 
     def _next_batch(self) -> list[_Waiter]:
         batch: list[_Waiter] = []
         too_old = asyncio.get_running_loop().time() - self._patience
-        while self._waiting and len(batch) < self._max_batch:
+        most = self._max_batch
+        if len(self._waiting) >= WORTH_HALVING and self._may_go_ahead():
+            # Those who are answered together ask again together. Two groups of them keep both
+            # busy: while one is being written, the other is decided.
+            most = min(most, len(self._waiting) // 2)
+            self._begin()
+        while self._waiting and len(batch) < most:
             waiter = self._waiting.popleft()
             if waiter.future.done():
                 continue

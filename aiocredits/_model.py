@@ -2,19 +2,29 @@
 
 Values are named tuples: as immutable as frozen dataclasses, and made in a sixth of the time
 (0.24 against 1.5 microseconds for fifteen fields), which counts where every charge makes three.
+Where it counts most they are made by `make`, which takes half of that again.
 
 Fields named ``*_micros`` are exact integers of micro-credits; the property without the suffix is
 the same amount in credits, as a `Decimal`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, TypeVar
 
 from aiocredits._amounts import Micros, to_credits
 from aiocredits._names import make_id, split_account
 from aiocredits.types import Category, JsonScalar, Metadata
+
+if TYPE_CHECKING:
+    T = TypeVar("T")
+
+    def make(kind: type[T], values: Iterable[object]) -> T:
+        """``make(Slice, (grant, micros))`` is ``Slice(grant, micros)``, and checks nothing."""
+        return kind(*values)
+else:
+    make = tuple.__new__
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DEFAULT_PRIORITY = 50
@@ -198,6 +208,11 @@ class Hold(NamedTuple):
     def held_micros(self) -> Micros:
         """What is still reserved."""
         return total(self.slices)
+
+    def left_with(self, slices: Slices, state: HoldState, captured: Micros = 0) -> "Hold":
+        """Return the hold after some of it was captured, and with what it then reserves."""
+        account, number, _, amount, before, _, *terms = self
+        return make(Hold, (account, number, state, amount, before + captured, slices, *terms))
 
     @property
     def amount(self) -> Decimal:

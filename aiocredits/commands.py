@@ -100,7 +100,8 @@ def consume_credits(
     `occurred_at` charges usage that is reported late to the grants that were valid then. Raises
     `AccountFrozenError` and `AccountClosedError`.
     """
-    check_choice("if_short", if_short, IfShort)
+    if if_short != "reject":
+        check_choice("if_short", if_short, IfShort)
     return data.Consume(
         account_name(user_id, unit),
         _key(idempotency_key),
@@ -133,7 +134,8 @@ def hold_credits(
     its credits are free again. ``if_short="partial"`` holds what there is. Raises
     `InsufficientCreditsError`, `AccountFrozenError`, `AccountClosedError`, `InvalidExpiryError`.
     """
-    check_choice("if_short", if_short, IfShort)
+    if if_short != "reject":
+        check_choice("if_short", if_short, IfShort)
     return data.PlaceHold(
         account_name(user_id, unit),
         _key(idempotency_key),
@@ -164,7 +166,8 @@ def capture_hold(
     more if there is more, ``"cap"`` takes the hold, ``"overdraft"`` goes into debt. Raises
     `HoldExpiredError`, `HoldClosedError`, `NotFoundError`.
     """
-    check_choice("if_over", if_over, IfOver)
+    if if_over != "reject":
+        check_choice("if_over", if_over, IfOver)
     hold = parse_id(hold_id)
     return data.CaptureHold(
         hold.account,

@@ -91,18 +91,18 @@ ROWS = """
 WITH changed AS (
     UPDATE ceiling.accounts AS a
     SET version = a.version + 1, available = a.available - c.amount, at = now()
-    FROM unnest($1::text[], $2::text::bigint[]) AS c (account, amount)
+    FROM unnest($1::text::text[], $2::text::bigint[]) AS c (account, amount)
     WHERE a.account = c.account
 ),
 grants AS (
     UPDATE ceiling.grants AS g SET remaining = g.remaining - c.amount
-    FROM unnest($1::text[], $2::text::bigint[]) AS c (account, amount)
+    FROM unnest($1::text::text[], $2::text::bigint[]) AS c (account, amount)
     WHERE g.account = c.account AND g.number = 1
 ),
 usage AS (
     INSERT INTO ceiling.usage AS u (account, day, service, unit_cost, spent)
     SELECT c.account, current_date, '', '', c.amount
-    FROM unnest($1::text[], $2::text::bigint[]) AS c (account, amount)
+    FROM unnest($1::text::text[], $2::text::bigint[]) AS c (account, amount)
     ON CONFLICT (account, day, service, unit_cost) DO UPDATE SET spent = u.spent + excluded.spent
 )
 INSERT INTO ceiling.entries (
@@ -110,7 +110,7 @@ INSERT INTO ceiling.entries (
 )
 SELECT c.account, c.version, 'consume', now(), c.amount, c.version, 0, 0, '[[1,1000000]]',
        'a report', c.key
-FROM unnest($1::text[], $2::text::bigint[], $3::text::bigint[], $4::text[])
+FROM unnest($1::text::text[], $2::text::bigint[], $3::text::bigint[], $4::text::text[])
     AS c (account, amount, version, key)
 """
 
@@ -205,6 +205,6 @@ class Ceiling:
         for name in names:
             self._versions[name] += 1
             versions.append(self._versions[name])
-        ones = "{" + ",".join(["1000000"] * len(names)) + "}"
         keys = [f"{next(self._keys):032}" for _ in names]
-        return names, ones, "{" + ",".join(map(str, versions)) + "}", keys
+        columns = (names, ["1000000"] * len(names), map(str, versions), keys)
+        return tuple("{" + ",".join(column) + "}" for column in columns)

@@ -333,6 +333,12 @@ async def test_who_is_cancelled_on_the_way_in_leaves_the_room_to_the_next(gate: 
 # Lanes
 
 
+async def turns() -> None:
+    """Let every task that can do something do it."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
 async def test_lanes_write_side_by_side_and_keep_the_order_of_an_account(gate: Gate) -> None:
     gate.lanes = 8  # type: ignore[attr-defined]  # optional, as the storage port says
     commits = GroupCommit(gate, ManualClock())
@@ -345,6 +351,49 @@ async def test_lanes_write_side_by_side_and_keep_the_order_of_an_account(gate: G
     gate.free.set()
     assert [receipt(o).version for o in await asyncio.gather(*firsts)] == [1] * 40
     assert [receipt(o).version for o in await asyncio.gather(*seconds)] == [2] * 40
+
+
+async def test_a_lane_gives_two_batches_while_another_has_nothing_to_write(gate: Gate) -> None:
+    gate.lanes, gate.takes_ahead = 2, True  # type: ignore[attr-defined]
+    commits = GroupCommit(gate, ManualClock())
+    gate.free.clear()
+    hot = await submit(commits, *(grant() for _ in range(40)))
+    await turns()
+    assert [len(batch) for batch in gate.batches] == [20, 20]
+    more = await submit(commits, *(grant() for _ in range(10)))
+    await turns()
+    assert len(gate.batches) == 2
+    gate.free.set()
+    assert [receipt(o).version for o in await asyncio.gather(*hot, *more)] == [*range(1, 51)]
+    await commits.drain()
+
+
+async def test_it_gives_one_at_a_time_when_the_other_lane_has(gate: Gate) -> None:
+    gate.lanes, gate.takes_ahead = 2, True  # type: ignore[attr-defined]
+    commits = GroupCommit(gate, ManualClock())
+    other = next(f"b{n}" for n in range(99) if hash(f"b{n}") % 2 != hash(A) % 2)
+    gate.free.clear()
+    tasks = await submit(commits, *(grant(name) for name in (A, other) * 20))
+    await turns()
+    assert [len(batch) for batch in gate.batches] == [20, 20]
+    tasks += await submit(commits, *(grant() for _ in range(10)))
+    await turns()
+    assert len(gate.batches) == 2
+    gate.free.set()
+    await asyncio.gather(*tasks)
+    assert await gate.version() == 30
+    await commits.drain()
+
+
+async def test_a_storage_that_keeps_no_order_is_given_one_batch_of_a_lane(gate: Gate) -> None:
+    gate.lanes = 2  # type: ignore[attr-defined]
+    commits = GroupCommit(gate, ManualClock())
+    gate.free.clear()
+    tasks = await submit(commits, *(grant() for _ in range(40)))
+    await turns()
+    assert [len(batch) for batch in gate.batches] == [40]
+    gate.free.set()
+    await asyncio.gather(*tasks)
 
 
 # The end

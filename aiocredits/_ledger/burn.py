@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from aiocredits._amounts import Micros
 from aiocredits._commands import BurnKey, BurnOrder
-from aiocredits._model import Grant, Slice, Slices
+from aiocredits._model import Grant, Slice, Slices, make
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -27,12 +27,11 @@ _RANKS: dict[BurnKey, Callable[[Grant], Any]] = {
 
 def in_burn_order(grants: Iterable[Grant], order: BurnOrder = BURN_ORDER) -> dict[int, Grant]:
     """Return the grants by number, first to burn first."""
-    ranks = [_RANKS[key] for key in order]
-
-    def rank(grant: Grant) -> list[Any]:
-        return [of(grant) for of in ranks]
-
-    return {grant.number: grant for grant in sorted(grants, key=rank)}
+    ordered = list(grants)
+    if len(ordered) > 1:
+        ranks = [_RANKS[key] for key in order]
+        ordered.sort(key=lambda grant: [rank(grant) for rank in ranks])
+    return {grant.number: grant for grant in ordered}
 
 
 def pick(
@@ -58,9 +57,9 @@ def pick(
             and (any_scope or grant.scope is None or service in grant.scope)
         ):
             if remaining >= needed:
-                slices.append(Slice(grant.number, needed))
+                slices.append(make(Slice, (grant.number, needed)))
                 break
-            slices.append(Slice(grant.number, remaining))
+            slices.append(make(Slice, (grant.number, remaining)))
             needed -= remaining
     return tuple(slices)
 

@@ -21,16 +21,20 @@ from aiocredits._commands import (
     Outcome,
     PlaceHold,
     ReleaseHold,
+    Single,
     Transfer,
     singles,
 )
 from aiocredits._ledger.carry import carried_over, suffices
 from aiocredits._ledger.decide import decide
 from aiocredits._ledger.state import Changes, State
-from aiocredits._model import Books
+from aiocredits._model import Books, Hold
 
 MAX_HOLDS = 512
 """How many open holds of one account are worth remembering."""
+
+_OF_HOLDS = frozenset({CaptureHold, ReleaseHold, ExtendHold})
+_CHEAP = frozenset({Consume, PlaceHold, AddGrant, *_OF_HOLDS})
 
 
 class CachedDecision(NamedTuple):
@@ -41,8 +45,8 @@ class CachedDecision(NamedTuple):
     places: Mapping[str, Sequence[int]]
     """By account, the places of its commands: they stand and fall together."""
     changes: Changes
-    books: Mapping[str, Books]
-    """The books afterwards, of the accounts of `places`."""
+    books: Mapping[str, Books | None]
+    """What to remember of the accounts of `places` afterwards, None for nothing."""
 
 
 def remembered(books: Books) -> Books | None:
@@ -50,7 +54,9 @@ def remembered(books: Books) -> Books | None:
     kept = carried_over(books)
     if kept is None or not books.holds:
         return kept
-    holds = {number: hold for number, hold in books.holds.items() if hold.state == "open"}
+    holds: Mapping[int, Hold] = books.holds
+    if any(hold.state != "open" for hold in holds.values()):
+        holds = {number: hold for number, hold in holds.items() if hold.state == "open"}
     if len(holds) > MAX_HOLDS:
         holds = dict(islice(holds.items(), len(holds) - MAX_HOLDS, None))
     return kept._replace(holds=holds)
@@ -58,13 +64,8 @@ def remembered(books: Books) -> Books | None:
 
 def is_cheap(command: Command) -> bool:
     """Tell whether a command needs no more than its account, open grants and the hold it names."""
-    match command:
-        case Consume():
-            return command.occurred_at is None
-        case PlaceHold() | AddGrant() | CaptureHold() | ReleaseHold() | ExtendHold():
-            return True
-        case _:
-            return False
+    kind = type(command)
+    return kind in _CHEAP and (kind is not Consume or command.occurred_at is None)  # type: ignore[union-attr]
 
 
 def decide_cached(
@@ -75,18 +76,26 @@ def decide_cached(
     chosen = sorted([place for of_account in places.values() for place in of_account])
     state = State({name: cached[name] for name in places}, {})
     decision = decide(state, [commands[place] for place in chosen], at)
-    outcomes = dict(zip(chosen, decision.outcomes, strict=True))
+    refused = {
+        place
+        for place, outcome in zip(chosen, decision.outcomes, strict=True)
+        if type(outcome) is not Accepted
+    }
     unproved = {
         name
-        for name, of_account in places.items()
-        if decision.books[name] is cached[name]
-        or not all(type(outcomes[place]) is Accepted for place in of_account)
+        for name, own in places.items()
+        if decision.books[name] is cached[name] or not refused.isdisjoint(own)
     }
     changes = decision.changes
     if unproved:
         places = {name: own for name, own in places.items() if name not in unproved}
         changes = _without(unproved, changes)
-    return CachedDecision(outcomes, places, changes, decision.books)
+    return CachedDecision(
+        dict(zip(chosen, decision.outcomes, strict=True)),
+        places,
+        changes,
+        {name: remembered(decision.books[name]) for name in places},
+    )
 
 
 def _decidable(
@@ -96,32 +105,28 @@ def _decidable(
     places: dict[str, list[int]] = {}
     others: set[str] = set()
     for place, command in enumerate(commands):
-        if isinstance(command, Linked | Transfer):
+        if isinstance(command, Linked) or type(command) is Transfer:
             others.update(_accounts(command))
             continue
         name = command.account
-        if name in places:
-            books = cached[name]
-            places[name].append(place)
-        elif name in others:
-            continue
-        else:
-            known = cached.get(name)
-            if known is None or not suffices(known, max(at, known.account.at)):
+        own = places.get(name)
+        if own is None:
+            books = cached.get(name)
+            if name in others or books is None or not suffices(books, at):
                 others.add(name)
                 continue
-            books = known
-            places[name] = [place]
-        if not _needs_no_more(books, command):
+            places[name] = own = []
+        own.append(place)
+        if not _needs_no_more(cached[name], command):
             others.add(name)
     for name in others:
         places.pop(name, None)
     return places
 
 
-def _needs_no_more(books: Books, command: Command) -> bool:
-    if isinstance(command, CaptureHold | ReleaseHold | ExtendHold):
-        return command.hold in books.holds
+def _needs_no_more(books: Books, command: Single) -> bool:
+    if type(command) in _OF_HOLDS:
+        return command.hold in books.holds  # type: ignore[union-attr]
     return is_cheap(command)
 
 

@@ -30,4 +30,4 @@ def _open_grants(books: Books) -> dict[int, Grant]:
 def suffices(books: Books, at: datetime) -> bool:
     """Tell whether carried books are all that there is to know at `at`: nothing is due by then."""
     due_at = books.account.due_at
-    return due_at is None or due_at > at
+    return due_at is None or (due_at > at and due_at > books.account.at)

@@ -105,16 +105,17 @@ def _charge(draft: Draft, command: Consume, slices: Slices, at: datetime) -> Rec
                 owed = require_overdraft(draft, amount, taken)
     if command.occurred_at is not None:
         detail["occurred_at"] = at.isoformat()
+    service = command.service
     for grant, micros in slices:
         draft.adjust(grant, remaining=-micros)
-    draft.spend(command.service, slices, owed, at=at)
+    draft.spend(service, slices, owed, at=at)
     entry = draft.post(
         "consume",
         amount,
         available=-taken,
         overdraft=owed,
         slices=slices,
-        service=command.service,
+        service=service,
         actor=command.actor,
         description=command.description,
         metadata=command.metadata,

@@ -4,6 +4,7 @@ Verbs check first and then write into the draft. Whoever refuses raises, the dra
 nothing has happened: no verb has to clean up.
 """
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import NoReturn
 from zoneinfo import ZoneInfo
@@ -23,6 +24,7 @@ from aiocredits._model import (
     Hold,
     Slices,
     Terms,
+    make,
 )
 from aiocredits._names import make_id, split_account
 from aiocredits.errors import (
@@ -43,40 +45,67 @@ _ENDED: dict[GrantState, GrantState] = {
 
 
 class Draft:
-    """One account's books, open for writing."""
+    """One account's books, open for writing while a batch is decided.
+
+    `begin` marks where `rollback` goes back to; in between nothing that was marked is changed.
+    """
 
     __slots__ = (
+        "_mark",
         "_own_charges",
+        "_own_grants",
         "_own_holds",
         "account",
         "at",
+        "before",
         "charges",
         "due_at",
         "entries",
         "grants",
         "holds",
-        "next_timeout",
         "usage",
     )
 
     def __init__(self, books: Books, at: datetime) -> None:
-        account = books.account
-        self.account = account
-        self.at = max(at, account.at)
-        self.due_at = account.due_at
-        self.next_timeout = books.next_timeout
-        self.grants = dict(books.grants)
-        # Most commands touch neither, so these are copied when they are first written to.
-        self.holds = books.holds
-        self.charges = books.charges
-        self._own_holds: dict[int, Hold] | None = None
-        self._own_charges: dict[int, Charge] | None = None
+        self.before = books
+        self.account: Account = books.account
+        self.grants: Mapping[int, Grant] = books.grants
+        self.holds: Mapping[int, Hold] = books.holds
+        self.charges: Mapping[int, Charge] = books.charges
+        self.at = max(at, self.account.at)
+        self.due_at = self.account.due_at
         self.entries: list[Entry] = []
         self.usage: list[UsageDelta] = []
+        self._mark = (self.account, self.due_at, self.grants, self.holds, self.charges, 0, 0)
+        # Copied when they are first written to: most commands touch one grant, and nothing else.
+        self._own_grants: dict[int, Grant] | None = None
+        self._own_holds: dict[int, Hold] | None = None
+        self._own_charges: dict[int, Charge] | None = None
+
+    def begin(self) -> None:
+        """Mark the draft as it is."""
+        self._mark = (
+            self.account,
+            self.due_at,
+            self.grants,
+            self.holds,
+            self.charges,
+            len(self.entries),
+            len(self.usage),
+        )
+        self._own_grants = self._own_holds = self._own_charges = None
+
+    def rollback(self) -> None:
+        """Be again as `begin` has marked it."""
+        self.account, self.due_at, self.grants, self.holds, self.charges, old, counted = self._mark
+        del self.entries[old:]
+        del self.usage[counted:]
+        self.begin()
 
     def books(self) -> Books:
         """Return the books as the draft has them."""
-        return Books(self.account, self.grants, self.holds, self.charges, self.next_timeout)
+        timeout = self.before.next_timeout
+        return make(Books, (self.account, self.grants, self.holds, self.charges, timeout))
 
     @property
     def next_number(self) -> int:
@@ -105,40 +134,41 @@ class Draft:
         at: datetime | None = None,
     ) -> Entry:
         """Write an entry that moves the balances by `available`, `held` and `overdraft`."""
-        old = self.account
-        new = Account(
-            old.name,
-            old.version + 1,
-            # A grant may arrive from an account whose clock is behind, and end in the past of this.
-            self.at if at is None else max(at, old.at),
-            old.available_micros + available,
-            old.held_micros + held,
-            old.overdraft_micros + overdraft,
-            *old[6:9],
-            self.due_at,
-        )
-        if new.available_micros > MAX_MICROS or new.held_micros > MAX_MICROS:
+        name, version, then, free, reserved, owed, limit, status, zone, _ = self.account
+        # A grant may arrive from an account whose clock is behind, and end in the past of this.
+        at = self.at if at is None else max(at, then)
+        version += 1
+        available += free
+        held += reserved
+        overdraft += owed
+        if available > MAX_MICROS or held > MAX_MICROS:
             raise self._too_many(amount)
-        entry = Entry(
-            new.name,
-            new.version,
-            kind,
-            new.at,
-            amount,
-            new.available_micros,
-            new.held_micros,
-            new.overdraft_micros,
-            slices,
-            subject,
-            service,
-            actor,
-            description,
-            metadata,
-            key,
-            terms,
-            detail,
+        self.account = make(
+            Account,
+            (name, version, at, available, held, overdraft, limit, status, zone, self.due_at),
         )
-        self.account = new
+        entry = make(
+            Entry,
+            (
+                name,
+                version,
+                kind,
+                at,
+                amount,
+                available,
+                held,
+                overdraft,
+                slices,
+                subject,
+                service,
+                actor,
+                description,
+                metadata,
+                key,
+                terms,
+                detail,
+            ),
+        )
         self.entries.append(entry)
         return entry
 
@@ -146,19 +176,27 @@ class Draft:
         self, number: int, *, remaining: Micros = 0, held: Micros = 0, lapsed: Micros = 0
     ) -> None:
         """Move what is left of a grant, and end or revive it by what that leaves."""
-        grant = self.grants[number]
-        remaining += grant.remaining_micros
-        held += grant.held_micros
-        state = grant.state
+        account, _, state, amount, free, reserved, gone, *terms = self.grants[number]
+        remaining += free
+        held += reserved
+        lapsed += gone
         if not remaining and not held:
             state = _ENDED.get(state, state)
         elif state == "spent":
             state = "live"
-        lapsed += grant.lapsed_micros
-        # _make is a third of _replace's time, and every charge adjusts a grant.
-        self.grants[number] = Grant._make(
-            (*grant[:2], state, grant[3], remaining, held, lapsed, *grant[7:])
+        self.put_grant(
+            make(Grant, (account, number, state, amount, remaining, held, lapsed, *terms))
         )
+
+    def put_grant(self, grant: Grant) -> None:
+        """Write a grant that is there already, and stays where it is in the burn order."""
+        if self._own_grants is None:
+            self.grants = self._own_grants = dict(self.grants)
+        self._own_grants[grant.number] = grant
+
+    def put_grants(self, ordered: dict[int, Grant]) -> None:
+        """Write all grants anew, in burn order."""
+        self.grants = self._own_grants = ordered
 
     def put_hold(self, hold: Hold) -> None:
         """Write a hold, new or changed."""
@@ -181,12 +219,12 @@ class Draft:
         self, service: str | None, slices: Slices, owed: Micros, *, at: datetime, sign: int = 1
     ) -> None:
         """Add a charge to the usage of the day of `at`; a `sign` of -1 takes it back."""
-        name, day = self.account.name, self.local_day(at)
+        day = self.local_day(at)
         for number, micros in slices:
             unit_cost = self.grants[number].unit_cost
-            self.usage.append(UsageDelta(name, day, service, unit_cost, sign * micros))
+            self.usage.append(make(UsageDelta, (day, service, unit_cost, sign * micros)))
         if owed:
-            self.usage.append(UsageDelta(name, day, service, None, sign * owed))
+            self.usage.append(UsageDelta(day, service, None, sign * owed))
 
     # Reading
 

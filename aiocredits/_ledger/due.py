@@ -54,7 +54,7 @@ def _due(draft: Draft) -> Iterator[tuple[datetime, int, int]]:
 
 
 def _ahead(draft: Draft) -> Iterator[datetime | None]:
-    yield draft.next_timeout
+    yield draft.before.next_timeout
     for hold in draft.holds.values():
         if hold.state == "open":
             yield hold.expires_at
@@ -67,7 +67,7 @@ def _ahead(draft: Draft) -> Iterator[datetime | None]:
 
 def _time_out(draft: Draft, number: int, instant: datetime) -> None:
     hold = draft.holds[number]
-    draft.put_hold(hold._replace(state="expired", slices=()))
+    draft.put_hold(hold.left_with((), "expired"))
     landing = give_back(draft, hold.slices, from_hold=True, at=instant)
     held = total(hold.slices)
     draft.post(
@@ -89,16 +89,18 @@ def _expire(draft: Draft, number: int, instant: datetime) -> None:
     grant = draft.grants[number]
     left = grant.remaining_micros
     if grant.state == "pending":
-        draft.grants[number] = grant._replace(state="expired", remaining_micros=0)
+        draft.put_grant(grant._replace(state="expired", remaining_micros=0))
         draft.post("cancel", left, subject=number, detail={"state": "expired"}, at=instant)
         return
     # Spent between two looks, and so no longer live: there is nothing left to expire.
     if grant.state != "live":
         return
-    draft.grants[number] = grant._replace(
-        state="expiring" if grant.held_micros else "expired",
-        remaining_micros=0,
-        lapsed_micros=grant.lapsed_micros + left,
+    draft.put_grant(
+        grant._replace(
+            state="expiring" if grant.held_micros else "expired",
+            remaining_micros=0,
+            lapsed_micros=grant.lapsed_micros + left,
+        )
     )
     draft.post(
         "expire",
@@ -112,7 +114,7 @@ def _expire(draft: Draft, number: int, instant: datetime) -> None:
 
 def _start(draft: Draft, number: int, instant: datetime) -> None:
     grant = draft.grants[number]
-    draft.grants[number] = grant._replace(state="live")
+    draft.put_grant(grant._replace(state="live"))
     landing = land(draft, grant.remaining_micros)
     draft.post(
         "grant",

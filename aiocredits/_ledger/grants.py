@@ -70,7 +70,7 @@ def activate_grant(draft: Draft, command: ActivateGrant) -> Receipt:
         return nothing_to_do(draft, command.key)
     starts = grant.effective_at <= draft.at
     state: GrantState = "live" if starts else "scheduled"
-    draft.grants[grant.number] = grant._replace(state=state)
+    draft.put_grant(grant._replace(state=state))
     if not starts:
         draft.due_by(grant.effective_at)
     arrived = land(draft, grant.remaining_micros if starts else 0)
@@ -117,7 +117,7 @@ def revoke_grant(draft: Draft, command: RevokeGrant) -> Receipt:
     draft.adjust(grant.number, remaining=-forfeited)
     if whole:
         state: GrantState = "revoking" if grant.held_micros else "revoked"
-        draft.grants[grant.number] = draft.grants[grant.number]._replace(state=state)
+        draft.put_grant(draft.grants[grant.number]._replace(state=state))
     entry = draft.post(
         "revoke",
         forfeited,
@@ -154,7 +154,7 @@ def set_expiry(draft: Draft, command: SetExpiry) -> Receipt:
 
 def insert(draft: Draft, grant: Grant) -> None:
     """Put a grant in its place in the burn order, and its instants among what is due."""
-    draft.grants = in_burn_order([*({**draft.grants, grant.number: grant}).values()])
+    draft.put_grants(in_burn_order({**draft.grants, grant.number: grant}.values()))
     draft.due_by(grant.expires_at)
     if grant.state == "scheduled":
         draft.due_by(grant.effective_at)
@@ -177,9 +177,7 @@ def terms_of_grant(grant: Grant) -> dict[str, object]:
 def _cancel(
     draft: Draft, grant: Grant, micros: int, state: GrantState, command: FailGrant | RevokeGrant
 ) -> Receipt:
-    draft.grants[grant.number] = grant._replace(
-        state=state, remaining_micros=grant.remaining_micros - micros
-    )
+    draft.put_grant(grant._replace(state=state, remaining_micros=grant.remaining_micros - micros))
     entry = draft.post(
         "cancel",
         micros,

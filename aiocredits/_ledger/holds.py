@@ -8,7 +8,7 @@ from aiocredits._ledger.burn import pick, spendable
 from aiocredits._ledger.charges import charge_of, require_overdraft
 from aiocredits._ledger.draft import Draft
 from aiocredits._ledger.keys import nothing_to_do, receipt_of, terms_of
-from aiocredits._ledger.landing import give_back, merged, split
+from aiocredits._ledger.landing import give_back, land, merged, split
 from aiocredits._model import Hold, Receipt, Slices, total
 from aiocredits.errors import (
     CaptureExceedsHoldError,
@@ -78,25 +78,21 @@ def capture_hold(draft: Draft, command: CaptureHold) -> Receipt:
     """Charge what was used of a hold; unless more is to follow, free the rest."""
     draft.require_not_closed()
     hold = _open_hold(draft, command.hold)
-    asked = hold.held_micros if command.amount_micros is None else command.amount_micros
+    held = hold.held_micros
+    asked = held if command.amount_micros is None else command.amount_micros
     amount, extra = _settle_excess(draft, hold, asked, command)
     captured, rest = split(hold.slices, amount)
     freed = rest if command.final else ()
     kept = () if command.final else rest
-    slices = merged((*captured, *extra))
-    owed = amount - total(slices)
+    slices = merged((*captured, *extra)) if extra else captured
+    charged, added = total(captured), total(extra)
+    owed = amount - charged - added
     for grant, micros in captured:
         draft.adjust(grant, held=-micros)
     for grant, micros in extra:
         draft.adjust(grant, remaining=-micros)
-    landing = give_back(draft, freed, from_hold=True)
-    draft.put_hold(
-        hold._replace(
-            state="open" if kept else "captured",
-            captured_micros=hold.captured_micros + amount,
-            slices=kept,
-        )
-    )
+    landing = give_back(draft, freed, from_hold=True) if freed else land(draft, 0)
+    draft.put_hold(hold.left_with(kept, "open" if kept else "captured", amount))
     draft.spend(hold.service, slices, owed, at=draft.at)
     detail: dict[str, object] = dict(landing.detail)
     if amount < asked:
@@ -108,8 +104,8 @@ def capture_hold(draft: Draft, command: CaptureHold) -> Receipt:
     entry = draft.post(
         "capture",
         amount,
-        available=landing.available - total(extra),
-        held=-total(captured) - total(freed),
+        available=landing.available - added,
+        held=total(kept) - held,
         overdraft=landing.overdraft + owed,
         slices=slices,
         subject=hold.number,
@@ -132,7 +128,7 @@ def release_hold(draft: Draft, command: ReleaseHold) -> Receipt:
     if hold.state != "open":
         return nothing_to_do(draft, command.key)
     landing = give_back(draft, hold.slices, from_hold=True)
-    draft.put_hold(hold._replace(state="released", slices=()))
+    draft.put_hold(hold.left_with((), "released"))
     held = hold.held_micros
     entry = draft.post(
         "release",

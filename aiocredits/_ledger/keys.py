@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from aiocredits._commands import Single
 from aiocredits._ledger.draft import Draft
-from aiocredits._model import Entry, Receipt, Slice, Terms
+from aiocredits._model import Entry, Receipt, Slice, Terms, make
 from aiocredits._names import is_own_key, split_account
 from aiocredits.errors import IdempotencyConflictError
 from aiocredits.types import JsonScalar
@@ -58,39 +58,17 @@ def _conflict(entry: Entry, fields: list[str]) -> IdempotencyConflictError:
 
 def receipt_of(entry: Entry, *, replayed: bool = False) -> Receipt:
     """Return the receipt of the command that wrote `entry`, today as on the first day."""
-    if entry.detail is None:
-        return Receipt(
-            entry.account,
-            entry.version,
-            entry.kind,
-            entry.amount_micros,
-            entry.version,
-            entry.at,
-            entry.available_micros,
-            entry.held_micros,
-            entry.overdraft_micros,
-            entry.slices,
-            entry.key or "",
-            replayed=replayed,
-        )
-    detail = entry.detail
-    expired = detail.get("expired")
+    account, number, kind, at, amount, available, held, overdraft, slices = entry[:9]
+    key, detail = entry.key or "", entry.detail
+    moved = (account, number, kind, amount, number, at, available, held, overdraft, slices, key)
+    if detail is None:  # as of nearly every charge
+        return make(Receipt, (*moved, 0, 0, None, replayed, ()))
     expires_at = detail.get("expires_at")
     shortfall = detail.get("shortfall", 0)
     return Receipt(
-        entry.account,
-        entry.version,
-        entry.kind,
-        entry.amount_micros,
-        entry.version,
-        entry.at,
-        entry.available_micros,
-        entry.held_micros,
-        entry.overdraft_micros,
-        entry.slices,
-        entry.key or "",
+        *moved,
         shortfall if isinstance(shortfall, int) else 0,
-        _lost(expired),
+        _lost(detail.get("expired")),
         datetime.fromisoformat(expires_at) if isinstance(expires_at, str) else None,
         replayed,
         (_received(entry, replayed=replayed),) if entry.kind == "transfer_out" else (),
@@ -134,7 +112,7 @@ def _received(sent: Entry, *, replayed: bool) -> Receipt:
 
 
 def _lost(slices: object) -> int:
-    return sum(micros for _, micros in cast("list[list[int]]", slices or ()))
+    return sum([micros for _, micros in cast("list[list[int]]", slices)]) if slices else 0
 
 
 def _scalar(value: object) -> JsonScalar:

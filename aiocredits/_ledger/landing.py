@@ -7,7 +7,7 @@ from typing import NamedTuple
 from aiocredits._amounts import Micros
 from aiocredits._ledger.burn import pick
 from aiocredits._ledger.draft import Draft
-from aiocredits._model import Grant, Slice, Slices, total
+from aiocredits._model import Grant, Slice, Slices, make, total
 
 
 class Landing(NamedTuple):
@@ -20,9 +20,11 @@ class Landing(NamedTuple):
 
 def land(draft: Draft, arrived: Micros, lost: dict[str, object] | None = None) -> Landing:
     """Let credits that have just reached their grants repay what the account owes."""
+    detail = {} if lost is None else lost
+    if not draft.charges:  # nothing is owed
+        return make(Landing, (arrived, 0, detail))
     repaid = _repay(draft)
     paid = sum(micros for _, _, micros in repaid)
-    detail = dict(lost or {})
     if repaid:
         detail["repaid"] = repaid
     return Landing(arrived - paid, -paid, detail)
@@ -61,15 +63,14 @@ def give_back(
 
 def split(slices: Slices, micros: Micros) -> tuple[Slices, Slices]:
     """Cut slices in two, so that the first part adds up to `micros`."""
-    front: list[Slice] = []
     for index, (grant, part) in enumerate(slices):
         if part > micros:
-            if micros:
-                front.append(Slice(grant, micros))
-            return tuple(front), (Slice(grant, part - micros), *slices[index + 1 :])
-        front.append(Slice(grant, part))
+            rest = (make(Slice, (grant, part - micros)), *slices[index + 1 :])
+            if not micros:
+                return slices[:index], rest
+            return (*slices[:index], make(Slice, (grant, micros))), rest
         micros -= part
-    return tuple(front), ()
+    return slices, ()
 
 
 def merged(slices: Iterable[Slice]) -> Slices:

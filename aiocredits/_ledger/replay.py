@@ -46,7 +46,7 @@ class Replay:
         draft = self.draft
         draft.usage.clear()
         self._follow(entry)
-        for _, day, service, unit_cost, micros in draft.usage:
+        for day, service, unit_cost, micros in draft.usage:
             self.usage[day, service, unit_cost] += micros
 
     def _follow(self, entry: Entry) -> None:  # noqa: C901 - one arm a kind
@@ -249,7 +249,7 @@ class Replay:
 
     def _put(self, grant: Grant) -> None:
         known = self.draft.grants.get(grant.number)
-        self.draft.grants[grant.number] = grant
+        self.draft.put_grant(grant)
         self._count(known, grant)
 
     def _put_charge(self, charge: Charge) -> None:

@@ -1,6 +1,6 @@
 """What `decide` is given, and what it gives back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple, TypeAlias
@@ -38,9 +38,8 @@ class State(NamedTuple):
 
 
 class UsageDelta(NamedTuple):
-    """An increment of one row of usage."""
+    """An increment of one row of an account's usage."""
 
-    account: str
     day: date
     service: str | None
     unit_cost: Decimal | None
@@ -72,60 +71,3 @@ class Decision(NamedTuple):
     changes: Changes
     books: Mapping[str, Books]
     """The books after the commands, of every account that was asked for."""
-
-
-def changes_between(
-    before: Mapping[str, Books],
-    after: Mapping[str, Books],
-    touched: Iterable[str],
-    entries: list[Entry],
-    usage: list[UsageDelta],
-) -> Changes:
-    """Return what has to be saved so that `before` becomes `after`.
-
-    Values are immutable, so that what is the same object is unchanged.
-    """
-    accounts: list[tuple[Account, Account]] = []
-    new_grants: list[Grant] = []
-    grants: list[Grant] = []
-    new_holds: list[Hold] = []
-    holds: list[Hold] = []
-    charges: list[Charge] = []
-    for name in touched:
-        old, new = before[name], after[name]
-        accounts.append((old.account, new.account))
-        for number, grant in new.grants.items():
-            known = old.grants.get(number)
-            if known is None:
-                new_grants.append(grant)
-            elif known is not grant:
-                grants.append(grant)
-        for number, hold in new.holds.items():
-            reserved = old.holds.get(number)
-            if reserved is None:
-                new_holds.append(hold)
-            elif reserved is not hold:
-                holds.append(hold)
-        charges += [
-            charge
-            for number, charge in new.charges.items()
-            if old.charges.get(number) is not charge
-        ]
-    return Changes(
-        tuple(accounts),
-        tuple(new_grants),
-        tuple(grants),
-        tuple(new_holds),
-        tuple(holds),
-        tuple(charges),
-        tuple(entries),
-        _added_up(usage),
-    )
-
-
-def _added_up(deltas: list[UsageDelta]) -> tuple[Usage, ...]:
-    sums: dict[tuple[str, date, str | None, Decimal | None], Micros] = {}
-    for account, day, service, unit_cost, micros in deltas:
-        key = (account, day, service, unit_cost)
-        sums[key] = sums.get(key, 0) + micros
-    return tuple([Usage(*key, micros) for key, micros in sums.items() if micros])

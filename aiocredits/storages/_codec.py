@@ -13,6 +13,9 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 def dump_slices(slices: Slices) -> str:
     """Return ``[[grant, micros], …]``; written by hand, for every charge writes one."""
+    if len(slices) == 1:
+        ((grant, micros),) = slices
+        return f"[[{grant},{micros}]]"
     return "[" + ",".join([f"[{grant},{micros}]" for grant, micros in slices]) + "]"
 
 

@@ -4,7 +4,6 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from aiocredits._commands import Command, singles
-from aiocredits._ledger import remembered
 from aiocredits._model import Books
 
 MAX_ROWS = 200_000
@@ -21,6 +20,9 @@ _MANY_DISAPPOINTMENTS = 100
 _MAX_DISAPPOINTMENTS = 1000
 
 
+NOTHING: Mapping[str, Books] = {}
+
+
 class BooksCache:
     """The least recently written accounts are forgotten first.
 
@@ -34,10 +36,13 @@ class BooksCache:
         self._rivals: dict[str, _Rivalry] = {}
         self._disappointments = 0
 
-    def of(self, commands: Sequence[Command]) -> tuple[dict[str, Books], set[str]]:
+    def of(
+        self, commands: Sequence[Command], foreseen: Mapping[str, Books] = NOTHING
+    ) -> tuple[dict[str, Books], set[str]]:
         """Return what is remembered of the commands' accounts, and which ones to look up first.
 
-        Those that others write all the time are in neither.
+        What is `foreseen` comes before what is remembered. Accounts that others write all the time
+        are in neither.
         """
         known: dict[str, Books] = {}
         stale: set[str] = set()
@@ -47,39 +52,33 @@ class BooksCache:
             name = command.account
             if name in known or name in stale or name in hot:
                 continue
+            books = self._books.get(name)
             rivalry = self._rivals.get(name)
-            if rivalry is None:
-                books = self._books.get(name)
-                if books is None or distrusts:
-                    stale.add(name)
-                else:
-                    known[name] = books
-            elif rivalry.locks:
+            if name in foreseen:
+                known[name] = foreseen[name]
+            elif rivalry is not None and rivalry.locks:
                 rivalry.locks -= 1
                 hot.add(name)
-            elif rivalry.doubts or name not in self._books:
+            elif books is None or (rivalry.doubts if rivalry else distrusts):
                 stale.add(name)
             else:
-                known[name] = self._books[name]
+                known[name] = books
         return known, stale
 
-    def keep(self, books: Mapping[str, Books]) -> None:
-        """Remember books that have been committed."""
-        for name, loaded in books.items():
+    def keep(self, books: Mapping[str, Books | None]) -> None:
+        """Remember books that have been committed, or, where there are None, remember no more."""
+        for name, kept in books.items():
             known = self._books.get(name)
-            if known is not None and known.account.version > loaded.account.version:
-                continue
-            self.forget(name)
-            kept = remembered(loaded)
-            if kept is not None and kept.account.version:
+            if kept is None:
+                self._forget(name)
+            elif known is None or known.account.version <= kept.account.version:
+                self._rows += _rows(kept) - (_rows(known) if known else 0)
                 self._books[name] = kept
-                self._rows += _rows(kept)
+                self._books.move_to_end(name)
         while self._rows > self._max_rows:
-            _, forgotten = self._books.popitem(last=False)
-            self._rows -= _rows(forgotten)
+            self._forget(next(iter(self._books)))
 
-    def forget(self, name: str) -> None:
-        """Remember no more of an account."""
+    def _forget(self, name: str) -> None:
         known = self._books.pop(name, None)
         if known is not None:
             self._rows -= _rows(known)
@@ -96,7 +95,7 @@ class BooksCache:
 
         With `locks`, those that changed just after they were looked up are for the locked path.
         """
-        if self._rivals or self._disappointments:
+        if self._rivals or self._disappointments:  # as where several processes write
             for name in written:
                 self._won(name, trusted=name not in looked_up)
         for name in failed:

@@ -2,10 +2,12 @@
 
 Accounts that are not remembered, or that others have changed lately, are looked up just before, in
 one more statement and without a lock: if they change in between, the proof fails just the same.
+What comes while an earlier batch of the same accounts is being written is decided on what that one
+will have written, and sent if it has.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,9 +23,8 @@ from aiocredits.storages.postgres.cache import BooksCache
 from aiocredits.storages.postgres.connecting import Driver, acquired
 from aiocredits.storages.postgres.failures import BUSY, LOST
 from aiocredits.storages.postgres.saving import save
+from aiocredits.storages.postgres.turns import Turn
 from aiocredits.storages.postgres.unit import look_up
-
-_ROUNDS = 2
 
 
 class FastBatch:
@@ -34,14 +35,18 @@ class FastBatch:
         pool: "Pool[Any]",
         sql: Mapping[str, str],
         cache: BooksCache,
+        turn: Turn,
         commands: Sequence[Command],
+        *,
         at: datetime,
     ) -> None:
         self._pool = pool
         self._sql = sql
         self._cache = cache
+        self._turn = turn
         self._commands = commands
         self._at = at
+        self._outcomes: dict[int, Outcome] = {}
         self.every_key = False
         """Whether keys that the library made up may have been written before."""
         self.lost = False
@@ -49,49 +54,93 @@ class FastBatch:
 
     async def run(self, deadline: float) -> Mapping[int, Outcome]:
         """Return the outcomes of what was written, by the place of the command."""
-        outcomes: dict[int, Outcome] = {}
-        places: Sequence[int] = range(len(self._commands))
         try:
             async with asyncio.timeout(deadline):
-                for number in range(_ROUNDS):
-                    places = await self._round(places, outcomes, last=number == _ROUNDS - 1)
-                    if not places:
-                        break
+                places = await self._first_round()
+                if places:
+                    await self._round(places, last=True)
         except BUSY as error:
             self.every_key = isinstance(error, KeyTakenError)
         except (*LOST, TimeoutError):
             pass
         except PostgresError:
             self.every_key = self.lost = False  # the locked path will meet it too, and explain it
-        return outcomes
+        return self._outcomes
 
-    async def _round(
-        self, places: Sequence[int], outcomes: dict[int, Outcome], *, last: bool
-    ) -> Sequence[int]:
+    async def _first_round(self) -> Sequence[int]:
+        """Write what was decided ahead, if that was possible and came true; else begin here."""
+        places = range(len(self._commands))
+        ahead = self._decide_ahead()
+        if not await self._turn.come() or ahead is None:
+            return await self._round(places)
+        async with acquired(self._pool) as connection:
+            return await self._write(connection, ahead, places)
+
+    def _decide_ahead(self) -> CachedDecision | None:
+        """Decide on what the batches before are about to write: all of it, or nothing."""
+        foreseen = self._turn.foreseen()
+        if foreseen is None or not all(map(is_cheap, self._commands)):
+            return None
+        known, stale = self._cache.of(self._commands, foreseen)
+        if stale:
+            return None
+        decision = decide_cached(known, self._commands, self._at)
+        return decision if self._expect(decision) else None
+
+    async def _round(self, places: Sequence[int], *, last: bool = False) -> Sequence[int]:
         """Write what can be, note its outcomes and return the places of what may be tried again."""
         commands = [self._commands[place] for place in places]
         known, stale = self._cache.of([each for each in commands if is_cheap(each)])
         if not known and not stale:
             return ()
+        ahead = None if stale else self._decide(known, commands)  # it needs no connection for that
         async with acquired(self._pool) as connection:
             if stale:
                 fresh = await look_up(connection, self._sql, commands, stale)
                 known |= {name: kept for name in fresh if (kept := remembered(fresh[name]))}
-            decision = decide_cached(known, commands, self._at)
-            written = await self._written(connection, decision, known)
-        failed = decision.places.keys() - set(written)
-        self._cache.keep({name: decision.books[name] for name in written})
-        self._cache.tried(written, failed, looked_up=stale, locks=last)
-        for name in written:
-            for place in decision.places[name]:
-                outcomes[places[place]] = decision.outcomes[place]
-        return sorted(places[place] for name in failed for place in decision.places[name])
+            decision = ahead or self._decide(known, commands)
+            return await self._write(connection, decision, places, looked_up=stale, locks=last)
 
-    async def _written(
-        self, connection: Driver, decision: CachedDecision, before: Mapping[str, Books]
-    ) -> Sequence[str]:
+    def _decide(self, known: Mapping[str, Books], commands: Sequence[Command]) -> CachedDecision:
+        decision = decide_cached(known, commands, self._at)
+        self._expect(decision)
+        return decision
+
+    async def _write(
+        self,
+        connection: Driver,
+        decision: CachedDecision,
+        places: Sequence[int],
+        *,
+        looked_up: Collection[str] = (),
+        locks: bool = False,
+    ) -> Sequence[int]:
         if not decision.places:
             return ()
+        written = await self._saved(connection, decision)
+        for name in written:
+            for place in decision.places[name]:
+                self._outcomes[places[place]] = decision.outcomes[place]
+        if len(written) == len(decision.places):
+            self._turn.kept = len(self._outcomes) == len(self._commands)
+            self._cache.keep(decision.books)
+            self._cache.tried(written, (), looked_up=looked_up, locks=locks)
+            return ()
+        failed = decision.places.keys() - set(written)
+        self._cache.keep({name: decision.books[name] for name in written})
+        self._cache.tried(written, failed, looked_up=looked_up, locks=locks)
+        return sorted(places[place] for name in failed for place in decision.places[name])
+
+    def _expect(self, decision: CachedDecision) -> bool:
+        """Tell those that come after what will be there; return whether that is all there is."""
+        expected = {name: kept for name, kept in decision.books.items() if kept is not None}
+        decided = sum(map(len, decision.places.values())) == len(self._commands)
+        if decided and len(expected) == len(decision.places):
+            self._turn.expected = expected
+            return True
+        return False
+
+    async def _saved(self, connection: Driver, decision: CachedDecision) -> Sequence[str]:
         keys = [
             (entry.account, entry.key)
             for entry in decision.changes.entries
@@ -100,9 +149,7 @@ class FastBatch:
         # Until there is an answer. If there is none, whoever is asked next looks every key up.
         self.every_key = self.lost = True
         try:
-            written = await save(
-                connection, self._sql, decision.changes, before=before, new_keys=keys
-            )
+            written = await save(connection, self._sql, decision.changes, new_keys=keys)
         except BUSY:
             self.every_key = self.lost = False
             raise

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from asyncpg import Record
 
@@ -19,8 +19,8 @@ from aiocredits.storages._codec import (
     load_slices,
 )
 
-Columns: TypeAlias = list[Sequence[str | bool | None] | str | None]
-"""One argument for each column: texts as an array, numbers as the text of an array."""
+Columns: TypeAlias = list[str | None]
+"""One argument for each column, the text of an array: a driver would encode one by one."""
 
 Values: TypeAlias = Record | Sequence[Any]
 """A row, or the part of one that comes from one table."""
@@ -89,29 +89,38 @@ def account_columns(accounts: Iterable[Account]) -> Columns:
     """Return the columns of ``accounts``."""
     c = _columns(accounts, 10)
     return [
-        c[0],
-        array_of(c[1]),
+        texts(c[0]),
+        numbers(c[1]),
         _instants(c[2]),
-        *map(array_of, c[3:7]),
-        *c[7:9],
-        _instants(c[9]),
+        *map(numbers, c[3:7]),
+        *map(texts, c[7:9]),
+        _instants_or_none(c[9]),
     ]
+
+
+def charged_account_columns(changes: Iterable[tuple[Account, Account]]) -> Columns:
+    """Return names, expected versions, and what a charge changes."""
+    old, new = zip(*changes, strict=True)
+    c = _columns([account[:4] for account in new], 4)
+    expected = numbers([account.version for account in old])
+    return [texts(c[0]), expected, numbers(c[1]), _instants(c[2]), numbers(c[3])]
 
 
 def grant_columns(grants: Iterable[Grant]) -> Columns:
     """Return the columns of new ``grants``."""
     c = _columns(grants, 16)
     return [
-        c[0],
-        array_of(c[1]),
-        c[2],
-        *map(array_of, c[3:8]),
-        c[8],
-        [None if cost is None else str(cost) for cost in c[9]],
-        [dump_scope(scope) for scope in c[10]],
+        texts(c[0]),
+        numbers(c[1]),
+        texts(c[2]),
+        *map(numbers, c[3:8]),
+        texts(c[8]),
+        _texts_or_none([None if cost is None else str(cost) for cost in c[9]]),
+        _texts_or_none([dump_scope(scope) for scope in c[10]]),
         _instants(c[11]),
-        _instants(c[12]),
-        *c[13:15],
+        _instants_or_none(c[12]),
+        _array(["t" if rolled_over else "f" for rolled_over in c[13]]),
+        texts(c[14]),
         _mappings(c[15]),
     ]
 
@@ -120,42 +129,48 @@ def grant_change_columns(grants: Iterable[Grant]) -> Columns:
     """Return what may change of ``grants``, after account and number."""
     c = _columns(grants, 16)
     return [
-        c[0],
-        array_of(c[1]),
-        c[2],
-        *map(array_of, c[4:7]),
+        texts(c[0]),
+        numbers(c[1]),
+        texts(c[2]),
+        *map(numbers, c[4:7]),
         _instants(c[11]),
-        _instants(c[12]),
+        _instants_or_none(c[12]),
     ]
+
+
+def moved_grant_columns(grants: Iterable[Grant]) -> Columns:
+    """Return what holds and charges change of ``grants``, after account and number."""
+    c = _columns([grant[:7] for grant in grants], 7)
+    return [texts(c[0]), numbers(c[1]), texts(c[2]), *map(numbers, c[4:7])]
 
 
 def hold_columns(holds: Iterable[Hold]) -> Columns:
     """Return the columns of new ``holds``."""
     c = _columns(holds, 12)
     return [
-        c[0],
-        array_of(c[1]),
-        c[2],
-        array_of(c[3]),
-        array_of(c[4]),
+        texts(c[0]),
+        numbers(c[1]),
+        texts(c[2]),
+        numbers(c[3]),
+        numbers(c[4]),
         _slices(c[5]),
         _instants(c[6]),
         _instants(c[7]),
-        *map(_texts, c[8:10]),
-        c[10],
+        *map(_texts_or_none, c[8:10]),
+        texts(c[10]),
         _mappings(c[11]),
     ]
 
 
 def hold_change_columns(holds: Iterable[Hold]) -> Columns:
     """Return what may change of ``holds``, after account and number."""
-    c = _columns(holds, 12)
+    c = _columns([hold[:8] for hold in holds], 8)
     return [
-        c[0],
-        array_of(c[1]),
-        c[2],
-        array_of(c[3]),
-        array_of(c[4]),
+        texts(c[0]),
+        numbers(c[1]),
+        texts(c[2]),
+        numbers(c[3]),
+        numbers(c[4]),
         _slices(c[5]),
         _instants(c[7]),
     ]
@@ -165,14 +180,14 @@ def charge_columns(charges: Iterable[Charge]) -> Columns:
     """Return the columns of ``charges``."""
     c = _columns(charges, 8)
     return [
-        c[0],
-        array_of(c[1]),
-        array_of(c[2]),
+        texts(c[0]),
+        numbers(c[1]),
+        numbers(c[2]),
         _instants(c[3]),
-        _texts(c[4]),
+        _texts_or_none(c[4]),
         _slices(c[5]),
-        array_of(c[6]),
-        array_of(c[7]),
+        numbers(c[6]),
+        numbers(c[7]),
     ]
 
 
@@ -180,17 +195,17 @@ def entry_columns(entries: Iterable[Entry]) -> Columns:
     """Return the columns of ``entries``."""
     c = _columns(entries, 17)
     return [
-        c[0],
-        array_of(c[1]),
-        c[2],
+        texts(c[0]),
+        numbers(c[1]),
+        texts(c[2]),
         _instants(c[3]),
-        *map(array_of, c[4:8]),
+        *map(numbers, c[4:8]),
         _slices(c[8]),
         _numbers_or_none(c[9]),
-        *map(_texts, c[10:12]),
-        c[12],
+        *map(_texts_or_none, c[10:12]),
+        texts(c[12]),
         _mappings(c[13]),
-        _texts(c[14]),
+        _texts_or_none(c[14]),
         _mappings(c[15]),
         _mappings(c[16]),
     ]
@@ -200,11 +215,11 @@ def usage_columns(usage: Iterable[Usage]) -> Columns:
     """Return the columns of ``usage``."""
     c = _columns(usage, 5)
     return [
-        c[0],
+        texts(c[0]),
         _array([day.isoformat() for day in c[1]]),
-        [service or "" for service in c[2]],
-        ["" if cost is None else str(cost) for cost in c[3]],
-        array_of(c[4]),
+        texts([service or "" for service in c[2]]),
+        texts(["" if cost is None else str(cost) for cost in c[3]]),
+        numbers(c[4]),
     ]
 
 
@@ -213,34 +228,57 @@ def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[Sequence[Any]]
     return list(zip(*rows, strict=True)) or [()] * width
 
 
-def _array(texts: Iterable[str]) -> str:
-    return "{" + ",".join(texts) + "}"
+def _array(elements: Iterable[str]) -> str:
+    return "{" + ",".join(elements) + "}"
 
 
-def array_of(numbers: Iterable[int]) -> str:
-    """Return the text of an array."""
-    return _array(map(str, numbers))
+def numbers(values: Iterable[int]) -> str:
+    """Return the text of an array of numbers."""
+    return _array(map(str, values))
 
 
-def _numbers_or_none(numbers: Sequence[int | None]) -> str | None:
-    if not any(numbers):  # nothing is numbered 0
+def texts(values: Sequence[str]) -> str:
+    """Return the text of an array of texts."""
+    if not values:
+        return "{}"
+    joined = '","'.join(values)
+    if "\\" in joined or joined.count('"') != 2 * (len(values) - 1):
+        joined = '","'.join([_escaped(value) for value in values])
+    return f'{{"{joined}"}}'
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _texts_or_none(values: Sequence[str | None]) -> str | None:
+    if not any(values):
         return None
-    return _array(["NULL" if number is None else str(number) for number in numbers])
+    if None in values:
+        quoted = ["NULL" if value is None else f'"{_escaped(value)}"' for value in values]
+        return _array(quoted)
+    return texts(cast("Sequence[str]", values))
 
 
-def _instants(instants: Sequence[datetime | None]) -> str | None:
+def _numbers_or_none(values: Sequence[int | None]) -> str | None:
+    if not any(values):  # nothing is numbered 0
+        return None
+    return _array(["NULL" if value is None else str(value) for value in values])
+
+
+def _instants(instants: Sequence[datetime]) -> str:
+    return _array(map(to_micros, instants))
+
+
+def _instants_or_none(instants: Sequence[datetime | None]) -> str:
     return _array(["NULL" if instant is None else to_micros(instant) for instant in instants])
 
 
-def _texts(texts: Sequence[str | None]) -> Sequence[str | None] | None:
-    return texts if any(texts) else None
+def _slices(slices: Iterable[Any]) -> str:
+    return texts([dump_slices(parts) for parts in slices])
 
 
-def _slices(slices: Iterable[Any]) -> list[str]:
-    return [dump_slices(parts) for parts in slices]
-
-
-def _mappings(mappings: Sequence[Any]) -> list[str | None] | None:
+def _mappings(mappings: Sequence[Any]) -> str | None:
     if not any(mappings):
         return None
-    return [dump_mapping(mapping) if mapping else None for mapping in mappings]
+    return _texts_or_none([dump_mapping(mapping) if mapping else None for mapping in mappings])

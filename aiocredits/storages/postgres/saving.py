@@ -5,28 +5,26 @@ from collections.abc import Mapping, Sequence
 from asyncpg import UniqueViolationError
 
 from aiocredits._ledger import Changes, KeyOf
-from aiocredits._model import Account, Books
+from aiocredits._model import Account
 from aiocredits.storages._codec import dump_mapping, dump_slices
 from aiocredits.storages.base import KeyTakenError
 from aiocredits.storages.postgres import rows
 from aiocredits.storages.postgres.connecting import Driver
 
+# What moves credits of grants that are there, and of their accounts nothing but the balances.
+_MOVES = frozenset({"consume", "hold", "extend", "capture", "release", "timeout"})
+_CHARGES = frozenset({"consume"})
+
 
 async def save(
-    connection: Driver,
-    sql: Mapping[str, str],
-    changes: Changes,
-    *,
-    before: Mapping[str, Books] | None = None,
-    new_keys: Sequence[KeyOf] = (),
+    connection: Driver, sql: Mapping[str, str], changes: Changes, *, new_keys: Sequence[KeyOf] = ()
 ) -> list[str]:
     """Write the changes of every account that is still as it was, and return those accounts.
 
     An account one of whose `new_keys` has been written before is left out as well. Raises
-    `KeyTakenError`, and then nothing was written, if any other key has been. With the books as they
-    were `before`, it can choose a leaner statement.
+    `KeyTakenError`, and then nothing was written, if any other key has been.
     """
-    query, arguments = _statement(changes, before, new_keys)
+    query, arguments = _statement(changes, new_keys)
     try:
         written = await connection.fetch(sql[query], *arguments)
     except UniqueViolationError as error:
@@ -37,42 +35,25 @@ async def save(
     return [row[0] for row in written]
 
 
-def _statement(
-    changes: Changes, before: Mapping[str, Books] | None, new_keys: Sequence[KeyOf]
-) -> tuple[str, Sequence[object]]:
-    if before is None or not _only_moves(changes, before):
+def _statement(changes: Changes, new_keys: Sequence[KeyOf]) -> tuple[str, Sequence[object]]:
+    kinds = {entry.kind for entry in changes.entries}
+    # Debt, new accounts, and accounts of which only due_at was counted anew need all columns.
+    if not kinds <= _MOVES or changes.charges or not all(map(_has_moved, changes.accounts)):
         return "save", _save(changes, new_keys)
-    if changes.new_holds or changes.holds or not _only_charges(changes, before):
+    if not kinds <= _CHARGES or any(old.due_at != new.due_at for old, new in changes.accounts):
         return "move", _move(changes, new_keys)
-    if (
-        len(changes.accounts)
-        == len(changes.grants)
-        == len(changes.usage)
-        == 1
-        == len(changes.entries)
-    ):
+    if len(changes.entries) == len(changes.grants) == len(changes.usage) == 1:
         return "charge_one", _charge_one(changes, new_keys)
     return "charge", _charge(changes, new_keys)
 
 
-def _only_moves(changes: Changes, before: Mapping[str, Books]) -> bool:
-    if changes.new_grants or changes.charges:
-        return False
-    # Between overdraft and due_at; from priority on.
-    if any(old[5:9] != new[5:9] or not old.version for old, new in changes.accounts):
-        return False
-    return all(
-        before[grant.account].grants[grant.number][7:] == grant[7:] for grant in changes.grants
-    )
+def _has_moved(change: tuple[Account, Account]) -> bool:
+    old, new = change
+    return 0 < old.version < new.version
 
 
-def _only_charges(changes: Changes, before: Mapping[str, Books]) -> bool:
-    # From held on, in both.
-    if any(old[4:] != new[4:] for old, new in changes.accounts):
-        return False
-    return all(
-        before[grant.account].grants[grant.number][5:] == grant[5:] for grant in changes.grants
-    )
+def _keys(new_keys: Sequence[KeyOf]) -> rows.Columns:
+    return [rows.texts([name for name, _ in new_keys]), rows.texts([key for _, key in new_keys])]
 
 
 def _keys_and_accounts(
@@ -80,8 +61,8 @@ def _keys_and_accounts(
 ) -> tuple[rows.Columns, rows.Columns]:
     """Return keys, names and expected versions; and what the accounts become, from version on."""
     name, *new = rows.account_columns(after for _, after in accounts)
-    expected = rows.array_of(old.version for old, _ in accounts)
-    return [[n for n, _ in new_keys], [key for _, key in new_keys], name, expected], new
+    expected = rows.numbers(old.version for old, _ in accounts)
+    return [*_keys(new_keys), name, expected], new
 
 
 def _save(changes: Changes, new_keys: Sequence[KeyOf]) -> rows.Columns:
@@ -108,7 +89,7 @@ def _move(changes: Changes, new_keys: Sequence[KeyOf]) -> rows.Columns:
         *expected,
         *new[:4],
         new[8],
-        *rows.grant_change_columns(changes.grants)[:6],
+        *rows.moved_grant_columns(changes.grants),
         *rows.hold_columns(changes.new_holds),
         *rows.hold_change_columns(changes.holds),
         *rows.entry_columns(changes.entries),
@@ -117,11 +98,10 @@ def _move(changes: Changes, new_keys: Sequence[KeyOf]) -> rows.Columns:
 
 
 def _charge(changes: Changes, new_keys: Sequence[KeyOf]) -> rows.Columns:
-    expected, new = _keys_and_accounts(changes.accounts, new_keys)
     return [
-        *expected,
-        *new[:3],
-        *rows.grant_change_columns(changes.grants)[:4],
+        *_keys(new_keys),
+        *rows.charged_account_columns(changes.accounts),
+        *rows.moved_grant_columns(changes.grants)[:4],
         *rows.entry_columns(changes.entries),
         *rows.usage_columns(changes.usage),
     ]

@@ -7,7 +7,8 @@ from typing import Any, Self, TypeVar, cast
 import anyio
 from asyncpg.pool import Pool
 
-from aiocredits._commands import Command, Outcome
+from aiocredits._commands import Command, Outcome, singles
+from aiocredits._ledger import remembered
 from aiocredits._queries import Page, Query
 from aiocredits.errors import (
     ConfigurationError,
@@ -34,6 +35,7 @@ from aiocredits.storages.postgres.settings import (
     parse_url,
 )
 from aiocredits.storages.postgres.sql import statements
+from aiocredits.storages.postgres.turns import Turn, Turns
 
 Row = TypeVar("Row")
 
@@ -71,6 +73,7 @@ class PostgresStorage(EntryTables):
         ).checked()
         self._sql = statements(schema)
         self._cache = BooksCache()
+        self._turns = Turns()
         self._writes = UnderWay()
 
     @classmethod
@@ -83,6 +86,11 @@ class PostgresStorage(EntryTables):
     def lanes(self) -> int:
         """How many batches may be written at the same time."""
         return self._settings.lanes
+
+    @property
+    def takes_ahead(self) -> bool:
+        """Whether a batch may come while another of the same accounts is being written."""
+        return True
 
     async def open(self) -> None:
         """Connect, and check the tables; with `auto_migrate` bring them up to date."""
@@ -133,24 +141,28 @@ class PostgresStorage(EntryTables):
     async def _apply(
         self, pool: "Pool[Any]", commands: Sequence[Command], at: datetime
     ) -> Sequence[Outcome]:
-        deadline = self._settings.deadline
-        fast = FastBatch(pool, self._sql, self._cache, commands, at)
-        outcomes = dict(await fast.run(deadline / 2))
-        places = [place for place in range(len(commands)) if place not in outcomes]
-        if places:
-            others = [commands[place] for place in places]
-            locked = LockedBatch(
-                pool, self._sql, others, at, every_key=fast.every_key, lost=fast.lost
-            )
-            try:
-                decision = await locked.run(deadline)
-            except StorageError as error:
-                if not outcomes:
-                    raise
-                outcomes.update(zip(places, refused_each(error, others), strict=True))
-            else:
-                self._cache.keep(decision.books)
-                outcomes.update(zip(places, decision.outcomes, strict=True))
+        accounts = {command.account for command in singles(commands)}
+        with Turn(self._turns, accounts) as turn:
+            deadline = self._settings.deadline
+            fast = FastBatch(pool, self._sql, self._cache, turn, commands, at=at)
+            outcomes = dict(await fast.run(deadline / 2))
+            places = [place for place in range(len(commands)) if place not in outcomes]
+            if places:
+                others = [commands[place] for place in places]
+                locked = LockedBatch(
+                    pool, self._sql, others, at, every_key=fast.every_key, lost=fast.lost
+                )
+                try:
+                    decision = await locked.run(deadline)
+                except StorageError as error:
+                    if not outcomes:
+                        raise
+                    outcomes.update(zip(places, refused_each(error, others), strict=True))
+                else:
+                    self._cache.keep(
+                        {name: remembered(books) for name, books in decision.books.items()}
+                    )
+                    outcomes.update(zip(places, decision.outcomes, strict=True))
         return [outcomes[place] for place in range(len(commands))]
 
     async def read(self, query: Query[Row]) -> Page[Row]:
