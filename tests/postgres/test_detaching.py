@@ -12,6 +12,8 @@ import asyncpg
 import pytest
 
 from aiocredits import CreditClient
+from aiocredits._care import CareVerbs
+from aiocredits._ledger import Audit
 from aiocredits._model import Receipt
 from aiocredits.errors import (
     ConfigurationError,
@@ -441,6 +443,23 @@ async def test_nobody_writes_into_a_partition_while_it_is_detached(
     assert (await writing[0]).amount == 0
     assert await problems(client) == []
     assert await connection.fetchval("SELECT count(*) FROM aiocredits.entries_default") == 0
+
+
+async def test_verify_begins_again_if_entries_are_put_away_meanwhile(
+    client: CreditClient,
+    storage: PostgresStorage,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await grow_old(client, clock)
+    read_on = CareVerbs._read_on
+
+    async def detach_first(client: CareVerbs, audit: Audit) -> int:
+        await storage.detach_entries(before=month(4))
+        return await read_on(client, audit)
+
+    monkeypatch.setattr(CareVerbs, "_read_on", detach_first)
+    assert (await client.verify("alice")).ok
 
 
 async def test_writers_and_verifiers_do_not_notice(
