@@ -250,6 +250,6 @@ async def test_a_write_that_is_repeated_acts_once(url: str) -> None:
         await client.add_credits("alice", 10)
         command = commands.consume_credits("alice", 1)
         for _ in range(3):
-            (outcome,) = await storage.apply([command], at=NOW)
+            (outcome,) = await storage.apply([command], at=month(2))
             assert isinstance(outcome, Accepted)
         assert await client.get_user_balance("alice") == 9
