@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -172,6 +172,24 @@ async def test_what_was_left_half_done_is_done_again(
             await client.add_credits("alice", 10)
         await PostgresStorage(url).partition_entries()
         await client.add_credits("alice", 10)
+
+
+async def test_no_end_stays_behind(
+    url: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = "SELECT count(*) FROM pg_constraint WHERE conname = 'entries_end'"
+
+    async def fail(*arguments: object) -> Sequence[str]:
+        assert await connection.fetchval(ends) == 1
+        raise asyncpg.PostgresError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("aiocredits.storages.postgres.partitions._swap", fail)
+        with pytest.raises(StorageError, match="the disk is full"):
+            await PostgresStorage(url).partition_entries()
+    assert await connection.fetchval(ends) == 0
+    await PostgresStorage(url).partition_entries()
+    assert await connection.fetchval(ends) == 0
 
 
 async def test_many_may_ask_at_once(url: str) -> None:
