@@ -10,12 +10,14 @@ from aiocredits._commands import Command, Settle
 from aiocredits._ledger import Audit
 from aiocredits._model import Account, Books, Grant, Hold, Receipt
 from aiocredits._names import CREDITS, account_name, new_key
+from aiocredits._opening import Opening
 from aiocredits._queries import (
     AccountsQuery,
     BooksQuery,
     EntriesQuery,
     GrantsQuery,
     HoldsQuery,
+    OpeningQuery,
     Page,
     Query,
     UsageQuery,
@@ -115,22 +117,38 @@ class CareVerbs(ABC):
 
     async def _audit(self, name: str, found: "_Findings") -> None:
         """Compare an account while nobody writes to it; start the comparison again if one did."""
-        audit = Audit(name)
-        problems: Sequence[str] = ()
+        problems: Sequence[str] | None = None
+        audit = Audit(name, await self._opening(name))
         for _ in range(ATTEMPTS):
-            version = await self._read_on(audit)
-            grants, holds = await self._all_grants(name), await self._all_holds(name)
-            usage = await self._read(UsageQuery(name, date.min, date.max, by_day=True))
-            books = await self._kept(name)
-            if books.account.version == version:
-                audit.compare_debts(books.charges)
-                problems = audit.finish(books.account, grants, holds, usage.rows)
+            problems = await self._compared(audit)
+            if problems is not None and not problems:
                 break
-        else:
+            opening = await self._opening(name)
+            if opening != audit.opening:  # entries were put away while they were read
+                audit, problems = Audit(name, opening), None
+            elif problems is not None:
+                break
+        if problems is None:
             found.busy.append(audit.draft.account.user_id)
         found.accounts += 1
-        found.entries += audit.draft.account.version
-        found.add(audit.draft.account, problems)
+        found.entries += audit.draft.account.version - audit.opening.account.version
+        found.add(audit.draft.account, problems or ())
+
+    async def _compared(self, audit: Audit) -> Sequence[str] | None:
+        """Return every difference, or None if the account has moved on in between."""
+        name = audit.draft.account.name
+        version = await self._read_on(audit)
+        grants, holds = await self._all_grants(name), await self._all_holds(name)
+        usage = await self._read(UsageQuery(name, date.min, date.max, by_day=True))
+        books = await self._kept(name)
+        if books.account.version != version:
+            return None
+        audit.compare_debts(books.charges)
+        return audit.finish(books.account, grants, holds, usage.rows)
+
+    async def _opening(self, name: str) -> Opening:
+        page = await self._read(OpeningQuery(name))
+        return page.rows[0] if page.rows else Opening(Account(name))
 
     async def _read_on(self, audit: Audit) -> int:
         while True:

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Generic, NamedTuple, TypeVar
 
 from aiocredits._model import Account, Books, Entry, Grant, Hold, Usage
+from aiocredits._opening import Opening
 
 Row = TypeVar("Row")
 
@@ -85,3 +86,13 @@ class AccountsQuery(Query[Account]):
     after: str = ""
     due_by: datetime | None = None
     limit: int = PAGE
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningQuery(Query[Opening]):
+    """Where the entries of an account may be read from: one row, or none to read all of them.
+
+    Storages that never part with an entry have none.
+    """
+
+    account: str

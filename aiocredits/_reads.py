@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 from aiocredits._amounts import to_micros
 from aiocredits._checks import check_instant, check_member
-from aiocredits._ledger import Audit, project, spendable
+from aiocredits._ledger import project, spendable
 from aiocredits._model import Books, Entry, Grant, Hold
 from aiocredits._names import CREDITS, Reference, account_name, make_id, parse_id, split_account
+from aiocredits._past import Past
 from aiocredits._queries import (
     BooksQuery,
     EntriesQuery,
@@ -61,7 +62,8 @@ class ReadVerbs(ABC):
         """Return what is available, held and owed: now, or at any instant in the past or future.
 
         For one `service` it counts the grants that may pay for it. A past instant costs a few
-        look-ups; together with a `service` it reads the history up to then.
+        look-ups; together with a `service` it reads the history up to then. Raises
+        `EntriesDetachedError` for an instant whose entries have been detached.
         """
         account = account_name(user_id, unit)
         check_member("service", service)
@@ -69,7 +71,8 @@ class ReadVerbs(ABC):
         books = await self._books(account, instant or self._now())
         # The present is never the past, even for a clock that is behind the account's time.
         if instant is not None and instant < books.account.at:
-            return await self._past_balance(account, books.account.version, instant, service)
+            past = Past(self._read, account, books.account.version)
+            return await past.balance(instant, service)
         return Balance.of(books, service)
 
     async def can_afford(
@@ -122,9 +125,10 @@ class ReadVerbs(ABC):
         start = check_instant("since", since)
         end = check_instant("until", until)
         version = (await self._books(account, self._now())).account.version
-        after = await self._last_version_before(account, version, start) if start else 0
+        past = Past(self._read, account, version)
+        after = await past.last_before(start) if start else 0
         # What is written while this runs comes along, unless an end was asked for.
-        before = (await self._last_version_before(account, version, end)) + 1 if end else None
+        before = await past.last_before(end) + 1 if end else None
         while True:
             page = await self._read(EntriesQuery(account, after, before, newest_first, PAGE))
             for entry in page.rows:
@@ -189,46 +193,6 @@ class ReadVerbs(ABC):
             if not page.more:
                 return
             after = getattr(page.rows[-1], "number", after)
-
-    async def _past_balance(
-        self, account: str, version: int, instant: datetime, service: str | None
-    ) -> Balance:
-        # Credits begin, expire and are freed by entries dated at their instants, so that between
-        # two entries nothing changes.
-        last = await self._last_version_before(account, version, instant, inclusive=True)
-        if service is not None:
-            return Balance.of(await self._books_after(account, last), service)
-        page = await self._read(EntriesQuery(account, last - 1, last + 1, limit=1))
-        if not last or not page.rows:
-            return Balance(Decimal(0), Decimal(0), Decimal(0), 0)
-        entry = page.rows[0]
-        return Balance(entry.available, entry.held, entry.overdraft, entry.version)
-
-    async def _books_after(self, account: str, version: int) -> Books:
-        audit, after = Audit(account), 0
-        while after < version:
-            page = await self._read(EntriesQuery(account, after, version + 1, limit=PAGE))
-            audit.read(page.rows)
-            after = page.rows[-1].version
-        return audit.draft.books()
-
-    async def _last_version_before(
-        self, account: str, newest: int, instant: datetime, *, inclusive: bool = False
-    ) -> int:
-        """Return the last version dated before `instant`; entries are dated in their order.
-
-        Bisecting needs no index over time, which every charge would have to write.
-        """
-        low, high = 0, newest
-        while low < high:
-            middle = (low + high + 1) // 2
-            page = await self._read(EntriesQuery(account, middle - 1, middle + 1, limit=1))
-            at = page.rows[0].at
-            if at < instant or (inclusive and at == instant):
-                low = middle
-            else:
-                high = middle - 1
-        return low
 
 
 def _missing(noun: str, named: Reference) -> NoReturn:

@@ -23,6 +23,8 @@
     │   ├── ContentionError
     │   ├── SchemaOutdatedError
     │   └── OutcomeUnknownError
+    ├── EntriesDetachedError (LookupError)  the past was put away
+    ├── EntriesDifferError                  books that do not add up are not put away
     ├── ConfigurationError                  a setting that cannot work
     └── UsageError                          a call that cannot work
 
@@ -313,6 +315,39 @@ class RefundExceedsChargeError(RefusalError):
             f"{required:f} were asked for; refund at most {refundable:f}, or add credits instead",
             user_id=user_id,
             unit=unit,
+        )
+
+
+# The past
+
+
+class EntriesDetachedError(CreditError, LookupError):
+    """The entries that would tell have been detached; see "Old entries" in the documentation."""
+
+    code = "entries_detached"
+
+    def __init__(self, *, user_id: str, unit: str, since: datetime) -> None:
+        self.user_id = user_id
+        self.unit = unit
+        self.since = since
+        super().__init__(
+            f"account {user_id!r} ({unit}): the entries before {since.isoformat()} have been "
+            "detached; ask for an instant from then on, or look into the tables that were put away"
+        )
+
+
+class EntriesDifferError(CreditError):
+    """An account's entries do not add up to what is kept of it, so they have to stay."""
+
+    code = "entries_differ"
+
+    def __init__(self, *, user_id: str, unit: str, problems: Sequence[str]) -> None:
+        self.user_id = user_id
+        self.unit = unit
+        self.problems = tuple(problems)
+        super().__init__(
+            f"account {user_id!r} ({unit}) does not add up, and nothing was detached: "
+            f"{'; '.join(self.problems)}; see what verify() says, and mend it first"
         )
 
 

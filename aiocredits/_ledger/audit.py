@@ -1,48 +1,54 @@
 """Deriving the books again from their entries, to prove that nothing is missing."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any, cast
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 from aiocredits._amounts import Micros, plain
-from aiocredits._ledger.charges import charge_of
-from aiocredits._ledger.draft import Draft
-from aiocredits._ledger.landing import merged, split
-from aiocredits._model import (
-    EPOCH,
-    Account,
-    Books,
-    Charge,
-    Entry,
-    Grant,
-    Hold,
-    Slice,
-    Slices,
-    Usage,
-    total,
-)
+from aiocredits._ledger.openings import UsageKey, digest_of, digest_of_usage, sealed
+from aiocredits._ledger.replay import Replay
+from aiocredits._model import Account, Books, Charge, Entry, Grant, Hold, Usage
+from aiocredits._opening import NOTHING, Digest, Opening
+
+Owned = TypeVar("Owned", Grant, Hold)
+
+
+class Standing(NamedTuple):
+    """What the entries add up to so far."""
+
+    books: Books
+    totals: Mapping[str, Micros]
+    usage: Mapping[UsageKey, Micros]
+    """Since the opening."""
 
 
 class Audit:
     """Reads the entries of one account in order, and says what does not add up.
 
-    It follows what the entries say and asks no rule whether that was right; so it shares the
-    arithmetic of a grant with the verbs, and none of their decisions.
+    It begins with the entry after the `opening`, if the account has one. Given the numbers of the
+    `charges` that were ever owed for or refunded, it remembers no others.
     """
 
-    def __init__(self, name: str) -> None:
-        self.draft = Draft(Books(Account(name)), EPOCH)
+    def __init__(
+        self,
+        name: str,
+        opening: Opening | None = None,
+        *,
+        charges: Container[int] | None = None,
+    ) -> None:
+        self.opening = Opening(Account(name)) if opening is None else opening
         self.problems: list[str] = []
-        # Kept up as grants and charges change: adding them all up for each entry would take a time
-        # that grows with the square of the history.
-        self._available: Micros = 0
-        self._held: Micros = 0
-        self._owed: Micros = 0
-        self.totals: Counter[str] = Counter()
-        """Micro-credits by where they came from or went to, over the life of the account."""
-        self.usage: Counter[tuple[date, str | None, Decimal | None]] = Counter()
+        self._replay = Replay(self.opening, charges)
+        self.draft = self._replay.draft
+        if self.opening.account.version:
+            self._prove_opening(self.opening)
+
+    def standing(self) -> Standing:
+        """Return what the entries add up to so far."""
+        books = self.draft.books()
+        copied = books._replace(
+            grants=dict(books.grants), holds=dict(books.holds), charges=dict(books.charges)
+        )
+        return Standing(copied, dict(self._replay.totals), dict(self._replay.usage))
 
     def read(self, entries: Iterable[Entry]) -> None:
         """Take the next entries in."""
@@ -57,19 +63,63 @@ class Audit:
         usage: Sequence[Usage],
     ) -> Sequence[str]:
         """Compare with what is kept and return every difference, empty where there is none."""
-        derived = self.draft.account._replace(due_at=account.due_at)
+        opening, draft = self.opening, self.draft
+        derived = draft.account._replace(due_at=account.due_at)
         self._compare("account", derived, account)
+        ended_grants = self._ended(grants, draft.grants)
+        ended_holds = self._ended(holds, draft.holds)
         for grant in grants:
-            self._compare(f"grant {grant.id}", self._grant_like(grant), grant)
+            if grant.number not in ended_grants:
+                self._compare(f"grant {grant.id}", draft.grants.get(grant.number), grant)
         for hold in holds:
-            self._compare(f"hold {hold.id}", self.draft.holds.get(hold.number), hold)
-        self._compare("number of grants", len(self.draft.grants), len(grants))
-        self._compare("number of holds", len(self.draft.holds), len(holds))
-        kept = {(row.day, row.service, row.unit_cost): row.spent_micros for row in usage}
-        derived_usage = {key: micros for key, micros in self.usage.items() if micros}
-        self._compare("usage", derived_usage, {key: m for key, m in kept.items() if m})
+            if hold.number not in ended_holds:
+                self._compare(f"hold {hold.id}", draft.holds.get(hold.number), hold)
+        known_grants = len(draft.grants) + opening.ended_grants.size
+        self._compare("number of grants", known_grants, len(grants))
+        known_holds = len(draft.holds) + opening.ended_holds.size
+        self._compare("number of holds", known_holds, len(holds))
+        self._prove_ended("grants", opening.ended_grants, ended_grants.values())
+        self._prove_ended("holds", opening.ended_holds, ended_holds.values())
+        self._compare_usage(usage)
         self._compare("what came in, minus what went out", self._conserved(), 0)
         return self.problems
+
+    def _compare_usage(self, usage: Sequence[Usage]) -> None:
+        kept = {(row.day, row.service, row.unit_cost): row.spent_micros for row in usage}
+        if not self.opening.account.version:
+            derived = {key: micros for key, micros in self._replay.usage.items() if micros}
+            self._compare("usage", derived, {key: m for key, m in kept.items() if m})
+        elif digest_of_usage(usage_before(kept, self._replay.usage)) != self.opening.usage:
+            self.problems.append(
+                f"usage: the entries since {self._said()} do not add up to what is kept, or what "
+                "was kept before them has changed"
+            )
+
+    def _ended(self, kept: Sequence[Owned], derived: Mapping[int, object]) -> dict[int, Owned]:
+        """Return those of the rows that had ended before the opening."""
+        last = self.opening.account.version
+        return {row.number: row for row in kept if row.number <= last and row.number not in derived}
+
+    def _prove_ended(self, noun: str, digest: Digest, rows: Iterable[Grant | Hold]) -> None:
+        if digest_of(rows, NOTHING) != digest:
+            self.problems.append(f"{noun} that had ended by {self._said()} have changed since")
+
+    def _said(self) -> str:
+        return f"the opening at entry {self.opening.account.version}"
+
+    def _prove_opening(self, opening: Opening) -> None:
+        if sealed(opening).seal != opening.seal:
+            self.problems.append(f"{self._said()} is not as it was written")
+        account = opening.account
+        if self._derived() != (
+            account.available_micros,
+            account.held_micros,
+            account.overdraft_micros,
+        ):
+            self.problems.append(f"{self._said()} does not add up")
+
+    def _derived(self) -> tuple[Micros, Micros, Micros]:
+        return self._replay.available, self._replay.held, self._replay.owed
 
     def compare_debts(self, kept: Mapping[int, Charge]) -> None:
         """Compare the charges that are kept as owing something."""
@@ -84,10 +134,10 @@ class Audit:
             self.problems.append(f"entry {entry.version} follows entry {account.version}")
         if entry.at < account.at:
             self.problems.append(f"entry {entry.version} is dated before the one it follows")
-        draft.usage.clear()
-        self._follow(entry)
-        for day, service, unit_cost, micros in draft.usage:
-            self.usage[day, service, unit_cost] += micros
+        try:
+            self._replay.follow(entry)
+        except (LookupError, TypeError, ValueError) as error:
+            self.problems.append(f"entry {entry.version} cannot be followed: {error!r}")
         draft.account = draft.account._replace(
             version=entry.version,
             at=entry.at,
@@ -100,9 +150,8 @@ class Audit:
     def _prove(self, entry: Entry) -> None:
         """Hold the balances that an entry states against what all entries so far add up to."""
         stated = (entry.available_micros, entry.held_micros, entry.overdraft_micros)
-        derived = (self._available, self._held, self._owed)
         for noun, derived_micros, stated_micros in zip(
-            ("available", "held", "overdraft"), derived, stated, strict=True
+            ("available", "held", "overdraft"), self._derived(), stated, strict=True
         ):
             if derived_micros != stated_micros:
                 self.problems.append(
@@ -110,198 +159,12 @@ class Audit:
                     f"add up to {plain(derived_micros)}"
                 )
 
-    def _follow(self, entry: Entry) -> None:  # noqa: C901 - one arm a kind
-        detail = cast("dict[str, Any]", entry.detail or {})
-        match entry.kind:
-            case "grant" | "pledge" | "transfer_in":
-                self._gain(entry, detail)
-            case "cancel":
-                grant = self._grant(entry)
-                self._put(
-                    grant._replace(
-                        state=detail["state"],
-                        remaining_micros=grant.remaining_micros - entry.amount_micros,
-                    )
-                )
-            case "consume":
-                self._charge(entry)
-                self._move(entry.slices, remaining=-1)
-            case "hold" | "extend":
-                self._reserve(entry, detail)
-            case "capture":
-                self._capture(entry, detail)
-            case "release" | "timeout":
-                self._free(entry, detail)
-            case "refund":
-                self._refund(entry, detail)
-            case "revoke":
-                self._move(entry.slices, remaining=-1)
-                if detail["whole"]:
-                    grant = self._grant(entry)
-                    self._put(grant._replace(state="revoking" if grant.held_micros else "revoked"))
-            case "expire":
-                self._expire(entry)
-            case "reinstate":
-                self._move(entry.slices, remaining=1, lapsed=-1)
-                self.totals["expired"] -= entry.amount_micros
-            case "transfer_out":
-                self._move(entry.slices, remaining=-1)
-            case "set_expiry":
-                self._put(self._grant(entry)._replace(expires_at=_instant(detail["expires_at"])))
-            case "configure":
-                self.draft.account = self.draft.account._replace(**detail)
-        if entry.kind in _TOTALS:
-            self.totals[_TOTALS[entry.kind]] += entry.amount_micros
-        self._repay(detail)
-
-    def _gain(self, entry: Entry, detail: dict[str, Any]) -> None:
-        terms = detail.get("grant")
-        if terms is None:
-            state = detail.get("state", "live")
-            self._put(self._grant(entry)._replace(state=state))
-            return
-        self._put(
-            Grant(
-                entry.account,
-                entry.version,
-                terms["state"],
-                entry.amount_micros,
-                entry.amount_micros,
-                priority=terms["priority"],
-                category=terms["category"],
-                unit_cost=None if terms["unit_cost"] is None else Decimal(terms["unit_cost"]),
-                scope=None if terms["scope"] is None else frozenset(terms["scope"]),
-                effective_at=datetime.fromisoformat(terms["effective_at"]),
-                expires_at=_instant(terms["expires_at"]),
-                rolled_over=terms["rolled_over"],
-                description=entry.description,
-                metadata=entry.metadata,
-            )
-        )
-
-    def _charge(self, entry: Entry) -> None:
-        charge = charge_of(entry)
-        self._put_charge(charge)
-        self.draft.spend(charge.service, charge.slices, charge.owed_micros, at=charge.at)
-
-    def _reserve(self, entry: Entry, detail: dict[str, Any]) -> None:
-        self._move(entry.slices, remaining=-1, held=1)
-        expires_at = datetime.fromisoformat(detail["expires_at"])
-        if entry.kind == "hold":
-            hold = Hold(
-                entry.account,
-                entry.version,
-                "open",
-                entry.amount_micros,
-                0,
-                entry.slices,
-                entry.at,
-                expires_at,
-                entry.service,
-                entry.actor,
-                entry.description,
-                entry.metadata,
-            )
-        else:
-            hold = self._hold(entry)
-            hold = hold._replace(
-                amount_micros=hold.amount_micros + entry.amount_micros,
-                slices=merged((*hold.slices, *entry.slices)),
-                expires_at=expires_at,
-            )
-        self.draft.put_hold(hold)
-
-    def _capture(self, entry: Entry, detail: dict[str, Any]) -> None:
-        self._charge(entry)
-        extra, freed = _slices(detail.get("extra")), _slices(detail.get("freed"))
-        hold = self._hold(entry)
-        captured, rest = split(hold.slices, total(entry.slices) - total(extra))
-        self._move(captured, held=-1)
-        self._move(extra, remaining=-1)
-        self._give_back(freed, detail, from_hold=True)
-        kept = () if freed == rest else rest
-        self.draft.put_hold(
-            hold._replace(
-                state="open" if kept else "captured",
-                captured_micros=hold.captured_micros + entry.amount_micros,
-                slices=kept,
-            )
-        )
-
-    def _free(self, entry: Entry, detail: dict[str, Any]) -> None:
-        self._give_back(entry.slices, detail, from_hold=True)
-        hold = self._hold(entry)
-        self.draft.put_hold(
-            hold._replace(state="released" if entry.kind == "release" else "expired", slices=())
-        )
-
-    def _refund(self, entry: Entry, detail: dict[str, Any]) -> None:
-        charge = self.draft.charges[cast("int", entry.subject)]
-        given = total(entry.slices)
-        forgiven = entry.amount_micros - given
-        _, keep = split(charge.slices[::-1], given)
-        if charge.refunded_micros + entry.amount_micros > charge.amount_micros:
-            self.problems.append(f"entry {entry.version} refunds more than was charged")
-        self._put_charge(
-            charge._replace(
-                owed_micros=charge.owed_micros - forgiven,
-                refunded_micros=charge.refunded_micros + entry.amount_micros,
-                slices=keep[::-1],
-            )
-        )
-        self.draft.spend(charge.service, entry.slices, forgiven, at=charge.at, sign=-1)
-        self._give_back(entry.slices, detail, from_hold=False)
-
-    def _give_back(self, slices: Slices, detail: dict[str, Any], *, from_hold: bool) -> None:
-        held = -1 if from_hold else 0
-        expired, revoked = _slices(detail.get("expired")), _slices(detail.get("revoked"))
-        lost = {*expired, *revoked}
-        for part in slices:
-            if part in lost:
-                self._move((part,), held=held, lapsed=1 if part in expired else 0)
-            else:
-                self._move((part,), remaining=1, held=held)
-        self.totals["expired"] += total(expired)
-        self.totals["revoked"] += total(revoked)
-
-    def _expire(self, entry: Entry) -> None:
-        grant = self._grant(entry)
-        self._put(
-            grant._replace(
-                state="expiring" if grant.held_micros else "expired",
-                remaining_micros=grant.remaining_micros - entry.amount_micros,
-                lapsed_micros=grant.lapsed_micros + entry.amount_micros,
-            )
-        )
-
-    def _repay(self, detail: dict[str, Any]) -> None:
-        for number, grant, micros in detail.get("repaid", ()):
-            charge: Charge = self.draft.charges[number]
-            part = Slice(grant, micros)
-            self._move((part,), remaining=-1)
-            self._put_charge(
-                charge._replace(
-                    owed_micros=charge.owed_micros - micros, slices=merged((*charge.slices, part))
-                )
-            )
-            self.draft.spend(charge.service, (), micros, at=charge.at, sign=-1)
-            self.draft.spend(charge.service, (part,), 0, at=charge.at)
-
-    def _move(self, slices: Slices, *, remaining: int = 0, held: int = 0, lapsed: int = 0) -> None:
-        for number, micros in slices:
-            before = self.draft.grants[number]
-            self.draft.adjust(
-                number, remaining=remaining * micros, held=held * micros, lapsed=lapsed * micros
-            )
-            self._count(before, self.draft.grants[number])
-
     def _conserved(self) -> Micros:
         """Granted + transferred in + refunded - (available + held + consumed + … - debt)."""
         account = self.draft.account
-        came = self.totals["granted"] + self.totals["transferred_in"] + self.totals["refunded"]
-        went = sum(
-            self.totals[name] for name in ("consumed", "expired", "revoked", "transferred_out")
-        )
+        totals = self._replay.totals
+        came = totals["granted"] + totals["transferred_in"] + totals["refunded"]
+        went = sum(totals[name] for name in ("consumed", "expired", "revoked", "transferred_out"))
         there = account.available_micros + account.held_micros - account.overdraft_micros
         return came - went - there
 
@@ -309,55 +172,9 @@ class Audit:
         if derived != kept:
             self.problems.append(f"{noun}: the entries add up to {derived}, and {kept} is kept")
 
-    def _grant_like(self, kept: Grant) -> Grant | None:
-        return self.draft.grants.get(kept.number)
 
-    def _grant(self, entry: Entry) -> Grant:
-        return self.draft.grants[cast("int", entry.subject)]
-
-    def _hold(self, entry: Entry) -> Hold:
-        return self.draft.holds[cast("int", entry.subject)]
-
-    def _put(self, grant: Grant) -> None:
-        known = self.draft.grants.get(grant.number)
-        self.draft.put_grant(grant)
-        self._count(known, grant)
-
-    def _put_charge(self, charge: Charge) -> None:
-        known = self.draft.charges.get(charge.number)
-        self.draft.put_charge(charge)
-        self._owed += charge.owed_micros - (known.owed_micros if known else 0)
-
-    def _count(self, before: Grant | None, after: Grant) -> None:
-        self._available += _spendable_micros(after)
-        self._held += after.held_micros
-        if before is not None:
-            self._available -= _spendable_micros(before)
-            self._held -= before.held_micros
-
-
-# Recorded, and not spendable yet.
-_WAITING = {"pending", "scheduled"}
-
-_TOTALS = {
-    "grant": "granted",
-    "transfer_in": "transferred_in",
-    "refund": "refunded",
-    "consume": "consumed",
-    "capture": "consumed",
-    "expire": "expired",
-    "revoke": "revoked",
-    "transfer_out": "transferred_out",
-}
-
-
-def _spendable_micros(grant: Grant) -> Micros:
-    return 0 if grant.state in _WAITING else grant.remaining_micros
-
-
-def _slices(parts: object) -> Slices:
-    return tuple(Slice(*part) for part in cast("list[list[int]]", parts or ()))
-
-
-def _instant(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+def usage_before(
+    kept: Mapping[UsageKey, Micros], since: Mapping[UsageKey, Micros]
+) -> Mapping[UsageKey, Micros]:
+    """Return what of the usage that is kept was there before what came `since`."""
+    return {key: kept.get(key, 0) - since.get(key, 0) for key in kept.keys() | since.keys()}

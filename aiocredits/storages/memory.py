@@ -34,6 +34,7 @@ from aiocredits._queries import (
     EntriesQuery,
     GrantsQuery,
     HoldsQuery,
+    OpeningQuery,
     Page,
     Query,
     UsageQuery,
@@ -124,6 +125,8 @@ class MemoryStorage(TransactionalStorage):
             case BooksQuery() | EntriesQuery() | GrantsQuery() | HoldsQuery() | UsageQuery():
                 shelf = self._shelves.get(query.account) or _Shelf(Account(query.account))
                 return shelf.answer(query)
+            case OpeningQuery():
+                return Page(())
             case _:
                 raise TypeError(f"{query!r} is not a query")
 

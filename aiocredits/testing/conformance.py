@@ -12,6 +12,7 @@ from aiocredits._commands import Accepted, Command, Refused
 from aiocredits._queries import (
     AccountsQuery,
     EntriesQuery,
+    OpeningQuery,
 )
 from aiocredits.errors import InsufficientCreditsError
 from aiocredits.testing.asking import (
@@ -127,6 +128,7 @@ class StorageConformance(LifetimeConformance):
         async with opened(storage):
             assert list(await storage.apply([], at=BEGINNING)) == []
             assert (await storage.read(AccountsQuery())).rows == ()
+            assert (await storage.read(OpeningQuery(A))).rows == ()
 
     async def test_what_is_refused_leaves_no_trace(self, connect: Connect) -> None:
         """No entry, no account, no key: the key of a refused call works afterwards."""

@@ -15,11 +15,13 @@ import asyncpg
 import pytest
 
 from aiocredits import CreditClient, commands
+from aiocredits.storages.postgres.schema import steps
 from aiocredits.testing import ManualClock
 from tests.postgres.newer import STEPS
 
 ROOT = Path(__file__).parents[2]
-MORE = [f"{number:04}_more" for number in range(2, 2 + len(STEPS))]
+KNOWN = steps()[-1].version
+MORE = [f"{KNOWN + number:04}_more" for number in range(1, 1 + len(STEPS))]
 WIDENED = [
     ("accounts", "time_zone"),
     ("grants", "description"),

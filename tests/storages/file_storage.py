@@ -33,6 +33,7 @@ from aiocredits.storages import (
     KeyOf,
     KeyTakenError,
     NumberOf,
+    OpeningQuery,
     Page,
     Query,
     Scope,
@@ -150,6 +151,8 @@ class Tables:
                 return self.page((h for h in holds if not open_only or h.state == "open"), limit)
             case UsageQuery():
                 return Page(tuple(self.usage_of(query)))
+            case OpeningQuery():
+                return Page(())
             case _:
                 raise TypeError(f"{query!r} is not a query")
 

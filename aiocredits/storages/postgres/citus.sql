@@ -11,4 +11,5 @@ SELECT create_distributed_table('{schema}.holds', 'account', colocate_with => '{
 SELECT create_distributed_table('{schema}.charges', 'account', colocate_with => '{schema}.accounts');
 SELECT create_distributed_table('{schema}.entries', 'account', colocate_with => '{schema}.accounts');
 SELECT create_distributed_table('{schema}.usage', 'account', colocate_with => '{schema}.accounts');
+SELECT create_distributed_table('{schema}.openings', 'account', colocate_with => '{schema}.accounts');
 SELECT create_reference_table('{schema}.schema_version');

@@ -83,6 +83,10 @@ SELECT c.account, c.number, c.amount, c.at, c.service, c.slices, c.owed, c.refun
 FROM unnest($1::text[], $2::bigint[]) AS named (account, number)
 JOIN {schema}.charges AS c ON c.account = named.account AND c.number = named.number
 
+-- Charges of entries that an opening stands for: of them only those in debt are still in the books.
+-- name: opening_versions
+SELECT account, version FROM {schema}.openings WHERE account = ANY($1::text[])
+
 -- name: named_entries
 SELECT e.account, e.version, e.kind, e.at, e.amount, e.available, e.held, e.overdraft, e.slices,
        e.subject, e.service, e.actor, e.description, e.metadata, e.key, e.terms, e.detail
@@ -175,6 +179,9 @@ FROM {schema}.accounts
 WHERE account > $2 AND due_at <= $3::timestamptz
 ORDER BY account
 LIMIT $1
+
+-- name: opening
+SELECT version, state FROM {schema}.openings WHERE account = $1
 
 -- The schema's own state.
 

@@ -1,18 +1,22 @@
 """Answering queries, each from one snapshot."""
 
+import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from asyncpg import Record
 
-from aiocredits._ledger import Scope, carried_over, suffices
+from aiocredits._ledger import Scope, carried_over, load_opening, suffices
 from aiocredits._model import Account, Books
+from aiocredits._opening import Opening
 from aiocredits._queries import (
     AccountsQuery,
     BooksQuery,
     EntriesQuery,
     GrantsQuery,
     HoldsQuery,
+    OpeningQuery,
     Page,
     UsageQuery,
 )
@@ -57,8 +61,19 @@ async def answer(
             page = "page_due_accounts" if due_by else "page_accounts"
             due = (after, due_by) if due_by else (after,)
             return await _page(connection, sql[page], limit, due, rows.load_account)
+        case OpeningQuery(account=name):
+            found = await connection.fetch(sql["opening"], name)
+            return Page(tuple(_opening(name, *row) for row in found))
         case _:
             raise TypeError(f"{query!r} is not a query")
+
+
+def _opening(name: str, version: int, state: str) -> Opening:
+    with suppress(LookupError, TypeError, ValueError):
+        opening = load_opening(json.loads(state))
+        if opening.account[:2] == (name, version):
+            return opening
+    return Opening(Account(name, version))  # without a seal: nobody wrote this one
 
 
 async def _books(connection: Driver, unit: Unit, query: BooksQuery, *, inside: bool) -> Books:

@@ -72,6 +72,9 @@ SELECT account, number, amount, at, service, slices, owed, refunded
 FROM {schema}.charges
 WHERE account = $1 AND owed > 0
 
+-- name: opening_versions
+SELECT account, version FROM {schema}.openings WHERE account = $1
+
 -- name: named_charges
 SELECT account, number, amount, at, service, slices, owed, refunded
 FROM {schema}.charges

@@ -114,3 +114,12 @@ CREATE TABLE {schema}.usage (
     spent     bigint NOT NULL,
     PRIMARY KEY (account, day, service, unit_cost)
 ) WITH (fillfactor = 60);
+
+-- Where the entries of an account may be read from, once older ones have been put away.
+CREATE TABLE {schema}.openings (
+    account      text COLLATE "C" NOT NULL,
+    version      bigint NOT NULL,
+    closed_until timestamptz NOT NULL,
+    state        text NOT NULL,
+    PRIMARY KEY (account)
+);

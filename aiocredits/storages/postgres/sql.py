@@ -1,6 +1,7 @@
 """The statements, with the schema's name put in: the one place where SQL is composed."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 
 from aiocredits.storages._sql import named_queries
@@ -24,6 +25,20 @@ def statements(schema: str, *, routed: bool = False) -> Mapping[str, str]:
     others = "routed.sql" if routed else "save.sql"
     named = {**named_queries(PACKAGE), **named_queries(PACKAGE, others)}
     return {name: in_schema(_without_comments(sql), schema) for name, sql in named.items()}
+
+
+@cache
+def _of_partitions() -> Mapping[str, str]:
+    return named_queries(PACKAGE, "partitions.sql")
+
+
+def of_partitions(name: str, schema: str, **parts: str | datetime) -> str:
+    """Return a statement of partitions.sql, with names and instants put in."""
+    sql = _without_comments(_of_partitions()[name])
+    for part, value in parts.items():
+        text = quoted(value) if isinstance(value, str) else f"'{value.isoformat()}'"
+        sql = sql.replace("{" + part + "}", text)
+    return in_schema(sql, schema)
 
 
 def _without_comments(sql: str) -> str:

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, Self, TypeVar, cast
 
 import anyio
-import asyncpg
 from asyncpg.pool import Pool
 
 from aiocredits._commands import Command, Outcome, singles
@@ -23,6 +22,7 @@ from aiocredits.storages.postgres.failures import GONE, IN_THE_WAY, refused_each
 from aiocredits.storages.postgres.fast import FastBatch
 from aiocredits.storages.postgres.joined import JoinedStorage, is_driver
 from aiocredits.storages.postgres.locked import LockedBatch
+from aiocredits.storages.postgres.operating import EntryTables
 from aiocredits.storages.postgres.reading import answer
 from aiocredits.storages.postgres.retrying import retried
 from aiocredits.storages.postgres.routed import RoutedBatch
@@ -43,7 +43,7 @@ from aiocredits.storages.postgres.unit import Unit
 Row = TypeVar("Row")
 
 
-class PostgresStorage:
+class PostgresStorage(EntryTables):
     """Books in PostgreSQL 13 or newer, in one schema, for any number of processes.
 
     URLs are ``postgresql://user@host/database``, with any of the options ``?schema=aiocredits``,
@@ -131,15 +131,8 @@ class PostgresStorage:
         could not work with.
         """
         schema, deadline = self._settings.schema, self._settings.deadline
-        with translating():
-            if self._given_pool is not None:
-                async with acquired(self._given_pool) as connection:
-                    return await migrate(connection, schema, kinds, deadline=deadline)
-            own = await asyncpg.connect(self._dsn)
-            try:
-                return await migrate(own, schema, kinds, deadline=deadline)
-            finally:
-                await own.close()
+        async with self._operator() as connection:
+            return await migrate(connection, schema, kinds, deadline=deadline)
 
     async def apply(self, commands: Sequence[Command], *, at: datetime) -> Sequence[Outcome]:
         """Run the commands in order and return one outcome for each.

@@ -11,6 +11,7 @@ from aiocredits._commands import Command
 from aiocredits._ledger import (
     Changes,
     KeyOf,
+    NumberOf,
     Scope,
     State,
     charge_of,
@@ -130,12 +131,22 @@ class Unit:
         if owing:
             charges += await self._fetch("owing_charges", rows.load_charge, owing)
         if scope.charges:
-            charges += await self._fetch("named_charges", rows.load_charge, *_pairs(scope.charges))
+            named = await self._open_charges(scope.charges)
+            charges += await self._fetch("named_charges", rows.load_charge, *_pairs(named))
             known = {(charge.account, charge.number) for charge in charges}
-            others = [pair for pair in scope.charges if pair not in known]
+            others = [pair for pair in named if pair not in known]
             entries = await self._fetch("named_entries", rows.load_entry, *_pairs(others))
             charges += [charge_of(e) for e in entries if e.kind in {"consume", "capture"}]
         return charges
+
+    async def _open_charges(self, charges: Sequence[NumberOf]) -> list[NumberOf]:
+        """Leave out charges that an opening stands for: who reads on from it knows nothing of them.
+
+        Those in debt are in the opening, and loaded with their account.
+        """
+        found = await self._records("opening_versions", sorted({name for name, _ in charges}))
+        closed = {row[0]: row[1] for row in found}
+        return [(name, number) for name, number in charges if number > closed.get(name, 0)]
 
     async def _keys(self, keys: Sequence[KeyOf]) -> dict[KeyOf, Entry]:
         if not keys:

@@ -12,6 +12,7 @@ from aiocredits._queries import (
     EntriesQuery,
     GrantsQuery,
     HoldsQuery,
+    OpeningQuery,
     Page,
     UsageQuery,
 )
@@ -53,6 +54,8 @@ def answer(connection: sqlite3.Connection, query: object) -> Page[object]:
                 return _page(connection, SQL["page_accounts"], limit, (after,), rows.load_account)
             due = (after, rows.to_time(query.due_by))
             return _page(connection, SQL["page_due_accounts"], limit, due, rows.load_account)
+        case OpeningQuery():
+            return Page(())
         case _:
             raise TypeError(f"{query!r} is not a query")
 
