@@ -1,22 +1,20 @@
 """Group commit: commands that arrive while a batch is being written form the next one.
 
-No timer, so a lone caller never waits for company; no background task, only one that exists while
-there is something to write and ends by itself.
+No timer, so a lone caller never waits for company; no background task, only some that exist while
+there is something to write and end by themselves.
 
-A storage that can write several batches at once says so by an attribute ``lanes``. Each account
-has its lane, so that its commands keep their order; a command over several accounts goes with the
-first of them, and the locks of the storage keep it apart from the others. One that ``takes_ahead``
-keeps the order of batches itself: while a lane has nothing to write, another one gives it two.
+A storage to which several batches may be given at once says how many by an attribute ``lanes``. It
+keeps the order of those that have an account in common.
 """
 
 import asyncio
 import copy
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
-from aiocredits._commands import Command, Linked, Outcome, singles
+from aiocredits._commands import Command, Outcome, singles
 from aiocredits._model import make
 from aiocredits.errors import (
     ContentionError,
@@ -30,10 +28,10 @@ from aiocredits.types import Clock
 MAX_BATCH = 512
 
 WORTH_HALVING = 16
-"""From how many commands on two batches of a lane are faster than one."""
+"""From how many commands on two batches are faster than one."""
 
 MAX_WAITING = 10_000
-"""How many commands may wait in a lane; whoever comes then waits until there is room."""
+"""How many commands may wait; whoever comes then waits until there is room."""
 
 PATIENCE = 30.0
 """Seconds after which a command that no batch has taken up is given back."""
@@ -48,16 +46,6 @@ class _Waiter(NamedTuple):
     since: float
 
 
-class _Crew:
-    """How many batches are being written, of how many that may be."""
-
-    def __init__(self, most: int, *, takes_ahead: bool) -> None:
-        self.most = most
-        self.busy = 0
-        self.ahead = 2 if takes_ahead else 1
-        """How many of them may be of one lane."""
-
-
 class GroupCommit:
     """The one way to the storage's write door."""
 
@@ -70,58 +58,12 @@ class GroupCommit:
         max_waiting: int = MAX_WAITING,
         patience: float = PATIENCE,
     ) -> None:
-        lanes = getattr(storage, "lanes", 1)
-        crew = _Crew(lanes, takes_ahead=getattr(storage, "takes_ahead", False))
-        self._lanes = [
-            _Lane(
-                storage,
-                clock,
-                crew,
-                max_batch=max_batch,
-                max_waiting=max_waiting,
-                patience=patience,
-            )
-            for _ in range(lanes)
-        ]
-
-    def submit(self, command: Command) -> Coroutine[Any, Any, Outcome]:
-        """Return the outcome of `command`, whatever its neighbours' are.
-
-        Cancelled before its batch has begun, the command is withdrawn. After that it happens all
-        the same, and its key makes a retry harmless. Raises `ContentionError` if no batch could
-        take it up in time; then nothing was written.
-        """
-        lanes = self._lanes
-        if len(lanes) == 1:
-            return lanes[0].submit(command)
-        first = command.commands[0] if isinstance(command, Linked) else command
-        return lanes[hash(first.account) % len(lanes)].submit(command)
-
-    async def drain(self) -> None:
-        """Wait until everything that was submitted is written."""
-        for lane in self._lanes:
-            await lane.drain()
-
-
-class _Lane:
-    """Batches in their order."""
-
-    def __init__(
-        self,
-        storage: Storage,
-        clock: Clock,
-        crew: _Crew,
-        *,
-        max_batch: int,
-        max_waiting: int,
-        patience: float,
-    ) -> None:
         self._storage = storage
         self._clock = clock
-        self._crew = crew
         self._max_batch = max_batch
         self._max_waiting = max_waiting
         self._patience = patience
+        self._max_writers: int = getattr(storage, "lanes", 1)
         self._waiting: deque[_Waiter] = deque()
         self._outside: deque[asyncio.Future[None]] = deque()
         self._writers: set[asyncio.Task[None]] = set()
@@ -129,17 +71,24 @@ class _Lane:
         """Those of them that are about to take a batch."""
 
     async def submit(self, command: Command) -> Outcome:
+        """Return the outcome of `command`, whatever its neighbours' are.
+
+        Cancelled before its batch has begun, the command is withdrawn. After that it happens all
+        the same, and its key makes a retry harmless. Raises `ContentionError` if no batch could
+        take it up in time; then nothing was written.
+        """
         loop = asyncio.get_running_loop()
         since = loop.time()
         if len(self._waiting) >= self._max_waiting:
             await self._room(since)
         future: asyncio.Future[Outcome] = loop.create_future()
         self._waiting.append(make(_Waiter, (command, future, since)))
-        if not self._coming and (not self._writers or self._may_go_ahead()):
+        if not self._coming and len(self._writers) < self._max_writers:
             self._begin()
         return await future
 
     async def drain(self) -> None:
+        """Wait until everything that was submitted is written."""
         while self._writers or self._outside:
             if self._writers:
                 await asyncio.wait(self._writers)
@@ -149,22 +98,16 @@ class _Lane:
     def _begin(self) -> None:
         # A task of its own, so that no caller's cancellation reaches a batch of many callers.
         writer = asyncio.get_running_loop().create_task(self._write_all(), name="aiocredits batch")
-        self._crew.busy += 1
         self._writers.add(writer)
         self._coming.add(writer)
         writer.add_done_callback(self._end)  # one that is cancelled before it began says nothing
 
     def _end(self, writer: asyncio.Task[None]) -> None:
         if writer in self._writers:
-            self._crew.busy -= 1
             self._writers.remove(writer)
             self._coming.discard(writer)
             if not self._writers:
                 self._give_up()
-
-    def _may_go_ahead(self) -> bool:
-        crew = self._crew
-        return crew.busy < crew.most and len(self._writers) < crew.ahead
 
     async def _room(self, since: float) -> None:
         """Wait until fewer commands wait, or raise `ContentionError`."""
@@ -185,7 +128,7 @@ class _Lane:
 
     async def _write_all(self) -> None:
         me = cast("asyncio.Task[None]", asyncio.current_task())
-        while not self._is_one_too_many() and (batch := self._next_batch()):
+        while batch := self._next_batch():
             self._coming.remove(me)
             try:
                 await self._write(batch)
@@ -198,9 +141,6 @@ class _Lane:
             await asyncio.sleep(0)
         self._end(me)
 
-    def _is_one_too_many(self) -> bool:
-        return self._crew.busy > self._crew.most and len(self._writers) > 1
-
     def _give_up(self) -> None:
         """Cancel who still waits: the loop is shutting down, and nobody will write these."""
         for waiter in self._waiting:
@@ -211,7 +151,7 @@ class _Lane:
         batch: list[_Waiter] = []
         too_old = asyncio.get_running_loop().time() - self._patience
         most = self._max_batch
-        if len(self._waiting) >= WORTH_HALVING and self._may_go_ahead():
+        if len(self._waiting) >= WORTH_HALVING and len(self._writers) < self._max_writers:
             # Those who are answered together ask again together. Two groups of them keep both
             # busy: while one is being written, the other is decided.
             most = min(most, len(self._waiting) // 2)

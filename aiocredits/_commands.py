@@ -232,3 +232,12 @@ def singles(commands: Sequence[Command]) -> Iterator[Single]:
             yield from command.commands
         else:
             yield command
+
+
+def accounts_of(command: Command) -> tuple[str, ...]:
+    """Return the accounts that a command may change, one of them maybe twice."""
+    if isinstance(command, Linked):
+        return tuple(name for single in command.commands for name in accounts_of(single))
+    if isinstance(command, Transfer):
+        return command.account, command.target
+    return (command.account,)

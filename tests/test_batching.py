@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 
 import pytest
 
-from aiocredits._batching import GroupCommit
+from aiocredits._batching import WORTH_HALVING, GroupCommit
 from aiocredits._commands import Accepted, Command, Consume, Outcome, Refused
 from aiocredits._model import Receipt
 from aiocredits._queries import BooksQuery, Page, Query
@@ -339,22 +339,22 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-async def test_lanes_write_side_by_side_and_keep_the_order_of_an_account(gate: Gate) -> None:
-    gate.lanes = 8  # type: ignore[attr-defined]  # optional, as the storage port says
+async def test_a_storage_is_given_as_many_batches_as_it_takes(gate: Gate) -> None:
+    gate.lanes = 3  # type: ignore[attr-defined]  # optional, as the storage port says
     commits = GroupCommit(gate, ManualClock())
     gate.free.clear()
-    names = [f"user {number}" for number in range(40)]
-    firsts = await submit(commits, *(grant(name) for name in names))
-    seconds = await submit(commits, *(consume(name) for name in names))
-    await asyncio.sleep(0)
-    assert 1 < len(gate.batches) <= 8
+    tasks = []
+    for number in range(5):
+        tasks += await submit(commits, grant(f"user {number}"))
+        await turns()
+    assert [len(batch) for batch in gate.batches] == [1, 1, 1]
     gate.free.set()
-    assert [receipt(o).version for o in await asyncio.gather(*firsts)] == [1] * 40
-    assert [receipt(o).version for o in await asyncio.gather(*seconds)] == [2] * 40
+    assert [receipt(o).version for o in await asyncio.gather(*tasks)] == [1] * 5
+    assert [len(batch) for batch in gate.batches] == [1, 1, 1, 2]
 
 
-async def test_a_lane_gives_two_batches_while_another_has_nothing_to_write(gate: Gate) -> None:
-    gate.lanes, gate.takes_ahead = 2, True  # type: ignore[attr-defined]
+async def test_who_asks_together_is_written_in_two_halves(gate: Gate) -> None:
+    gate.lanes = 2  # type: ignore[attr-defined]
     commits = GroupCommit(gate, ManualClock())
     gate.free.clear()
     hot = await submit(commits, *(grant() for _ in range(40)))
@@ -368,25 +368,15 @@ async def test_a_lane_gives_two_batches_while_another_has_nothing_to_write(gate:
     await commits.drain()
 
 
-async def test_it_gives_one_at_a_time_when_the_other_lane_has(gate: Gate) -> None:
-    gate.lanes, gate.takes_ahead = 2, True  # type: ignore[attr-defined]
-    commits = GroupCommit(gate, ManualClock())
-    other = next(f"b{n}" for n in range(99) if hash(f"b{n}") % 2 != hash(A) % 2)
-    gate.free.clear()
-    tasks = await submit(commits, *(grant(name) for name in (A, other) * 20))
-    await turns()
-    assert [len(batch) for batch in gate.batches] == [20, 20]
-    tasks += await submit(commits, *(grant() for _ in range(10)))
-    await turns()
-    assert len(gate.batches) == 2
-    gate.free.set()
-    await asyncio.gather(*tasks)
-    assert await gate.version() == 30
-    await commits.drain()
-
-
-async def test_a_storage_that_keeps_no_order_is_given_one_batch_of_a_lane(gate: Gate) -> None:
+async def test_a_few_are_written_together(gate: Gate) -> None:
     gate.lanes = 2  # type: ignore[attr-defined]
+    commits = GroupCommit(gate, ManualClock())
+    tasks = await submit(commits, *(grant() for _ in range(WORTH_HALVING - 1)))
+    await asyncio.gather(*tasks)
+    assert [len(batch) for batch in gate.batches] == [WORTH_HALVING - 1]
+
+
+async def test_a_storage_that_says_nothing_is_given_one_batch(gate: Gate) -> None:
     commits = GroupCommit(gate, ManualClock())
     gate.free.clear()
     tasks = await submit(commits, *(grant() for _ in range(40)))

@@ -23,7 +23,7 @@ from aiocredits._commands import (
     ReleaseHold,
     Single,
     Transfer,
-    singles,
+    accounts_of,
 )
 from aiocredits._ledger.carry import carried_over, suffices
 from aiocredits._ledger.decide import decide
@@ -106,7 +106,7 @@ def _decidable(
     others: set[str] = set()
     for place, command in enumerate(commands):
         if isinstance(command, Linked) or type(command) is Transfer:
-            others.update(_accounts(command))
+            others.update(accounts_of(command))
             continue
         name = command.account
         own = places.get(name)
@@ -128,15 +128,6 @@ def _needs_no_more(books: Books, command: Single) -> bool:
     if type(command) in _OF_HOLDS:
         return command.hold in books.holds  # type: ignore[union-attr]
     return is_cheap(command)
-
-
-def _accounts(command: Linked | Transfer) -> set[str]:
-    found: set[str] = set()
-    for single in singles([command]):
-        found.add(single.account)
-        if isinstance(single, Transfer):
-            found.add(single.target)
-    return found
 
 
 def _without(names: set[str], changes: Changes) -> Changes:

@@ -63,6 +63,9 @@ async def connection(url: str) -> AsyncIterator[asyncpg.Connection]:
         INSERT INTO aiocredits.usage
         SELECT 'user ' || n, current_date, '', '', 1
         FROM generate_series(1, 20000) AS n;
+        INSERT INTO aiocredits.openings
+        SELECT 'user ' || n, 1, now(), '{}'
+        FROM generate_series(1, 20000) AS n;
         ANALYZE;
     """)
     await connection.execute("SET plan_cache_mode = force_generic_plan")

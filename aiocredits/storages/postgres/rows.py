@@ -144,6 +144,12 @@ def moved_grant_columns(grants: Iterable[Grant]) -> Columns:
     return [texts(c[0]), numbers(c[1]), texts(c[2]), *map(numbers, c[4:7])]
 
 
+def charged_grant_columns(grants: Iterable[Grant]) -> Columns:
+    """Return what a charge changes of ``grants``, after the number and without the account."""
+    c = _columns([grant[:5] for grant in grants], 5)
+    return [numbers(c[1]), texts(c[2]), numbers(c[4])]
+
+
 def hold_columns(holds: Iterable[Hold]) -> Columns:
     """Return the columns of new ``holds``."""
     c = _columns(holds, 12)
@@ -208,6 +214,24 @@ def entry_columns(entries: Iterable[Entry]) -> Columns:
         _texts_or_none(c[14]),
         _mappings(c[15]),
         _mappings(c[16]),
+    ]
+
+
+def charge_entry_columns(entries: Iterable[Entry]) -> Columns:
+    """Return the columns of entries of charges that are all alike."""
+    c = _columns(entries, 17)
+    return [
+        texts(c[0]),
+        numbers(c[1]),
+        _instants(c[3]),
+        numbers(c[4]),
+        numbers(c[5]),
+        _slices(c[8]),
+        _texts_or_none(c[10]),
+        texts(c[12]),
+        _mappings(c[13]),
+        _texts_or_none(c[14]),
+        _mappings(c[15]),
     ]
 
 

@@ -195,9 +195,10 @@ usage AS (
 )
 SELECT s.account FROM saved AS s
 
--- The same for what charges do: known accounts of which nothing changes but version, at and
--- available; known grants of which nothing changes but state and remaining. A statement with a dozen
--- parts takes longer to set up than these few rows to write.
+-- The same for what most charges do: known accounts with nothing held or owed, each of which pays
+-- from one grant and for one service; nothing changes but version, at and available of the account,
+-- and state and remaining of the grant. Each column of an array costs time for each row, and a
+-- statement with a dozen parts takes longer to set up than these few rows to write.
 -- name: charge
 WITH taken AS MATERIALIZED (
     SELECT k.account
@@ -205,11 +206,16 @@ WITH taken AS MATERIALIZED (
     WHERE (SELECT true FROM {schema}.entries AS e WHERE e.account = k.account AND e.key = k.key)
 ),
 locked AS MATERIALIZED (
-    SELECT w.account, w.version, w.at, w.available
+    SELECT w.account, w.version, w.at, w.available, w.number, w.state, w.remaining, w.day,
+           w.service, w.unit_cost, w.spent
     FROM unnest(
         $3::text::text[], $4::text::bigint[], $5::text::bigint[], $6::text::bigint[],
-        $7::text::bigint[]
-    ) AS w (account, expected, version, at, available)
+        $7::text::bigint[], $8::text::bigint[], $9::text::text[], $10::text::bigint[],
+        $11::text::date[], $12::text::text[], $13::text::text[], $14::text::bigint[]
+    ) AS w (
+        account, expected, version, at, available, number, state, remaining, day, service,
+        unit_cost, spent
+    )
     JOIN {schema}.accounts AS a ON a.account = w.account
     WHERE a.version = w.expected AND a.account NOT IN (SELECT t.account FROM taken AS t)
     ORDER BY a.account
@@ -222,45 +228,35 @@ saved AS (
         available = w.available
     FROM locked AS w
     WHERE a.account = w.account
-    RETURNING a.account
+    RETURNING a.account, w.number, w.state, w.remaining, w.day, w.service, w.unit_cost, w.spent
 ),
 grants AS (
     UPDATE {schema}.grants AS g
-    SET state = c.state, remaining = c.remaining
-    FROM unnest($8::text::text[], $9::text::bigint[], $10::text::text[], $11::text::bigint[])
-        AS c (account, number, state, remaining)
-    WHERE (c.account IN (SELECT s.account FROM saved AS s)) IS TRUE
-      AND g.account = c.account AND g.number = c.number
+    SET state = s.state, remaining = s.remaining
+    FROM saved AS s
+    WHERE g.account = s.account AND g.number = s.number
 ),
 entries AS (
     INSERT INTO {schema}.entries (
-        account, version, kind, at, amount, available, held, overdraft, slices, subject, service,
-        actor, description, metadata, key, terms, detail
+        account, version, kind, at, amount, available, held, overdraft, slices, service,
+        description, metadata, key, terms
     )
-    SELECT e.account, e.version, e.kind,
+    SELECT e.account, e.version, 'consume',
            timestamptz 'epoch' + e.at / 1000000 * interval '1 s' + e.at % 1000000 * interval '1 us',
-           e.amount, e.available, e.held, e.overdraft, e.slices, e.subject, e.service, e.actor,
-           e.description, e.metadata, e.key, e.terms, e.detail
+           e.amount, e.available, 0, 0, e.slices, e.service, e.description, e.metadata, e.key,
+           e.terms
     FROM unnest(
-        $12::text::text[], $13::text::bigint[], $14::text::text[], $15::text::bigint[],
-        $16::text::bigint[], $17::text::bigint[], $18::text::bigint[], $19::text::bigint[],
-        $20::text::text[], $21::text::bigint[], $22::text::text[], $23::text::text[],
-        $24::text::text[], $25::text::text[], $26::text::text[], $27::text::text[],
-        $28::text::text[]
+        $15::text::text[], $16::text::bigint[], $17::text::bigint[], $18::text::bigint[],
+        $19::text::bigint[], $20::text::text[], $21::text::text[], $22::text::text[],
+        $23::text::text[], $24::text::text[], $25::text::text[]
     ) AS e (
-        account, version, kind, at, amount, available, held, overdraft, slices, subject, service,
-        actor, description, metadata, key, terms, detail
+        account, version, at, amount, available, slices, service, description, metadata, key, terms
     )
     WHERE (e.account IN (SELECT s.account FROM saved AS s)) IS TRUE
 ),
 usage AS (
     INSERT INTO {schema}.usage AS u (account, day, service, unit_cost, spent)
-    SELECT d.account, d.day, d.service, d.unit_cost, d.spent
-    FROM unnest(
-        $29::text::text[], $30::text::date[], $31::text::text[],
-        $32::text::text[], $33::text::bigint[]
-    ) AS d (account, day, service, unit_cost, spent)
-    WHERE (d.account IN (SELECT s.account FROM saved AS s)) IS TRUE
+    SELECT s.account, s.day, s.service, s.unit_cost, s.spent FROM saved AS s
     ON CONFLICT (account, day, service, unit_cost) DO UPDATE SET spent = u.spent + excluded.spent
 )
 SELECT s.account FROM saved AS s
@@ -301,7 +297,7 @@ SELECT s.account, $4::bigint, $14, $5::timestamptz, $15::bigint, $6::bigint, $16
 FROM saved AS s
 RETURNING account
 
--- The same for holds, captures and releases too: known accounts of which anything but overdraft,
+-- The same for all other charges, and for holds: known accounts of which anything but overdraft,
 -- overdraft_limit, status and time_zone changes; known grants of which nothing changes but state,
 -- remaining, held and lapsed; no charges in debt.
 -- name: move

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from asyncpg import UniqueViolationError
 
 from aiocredits._ledger import Changes, KeyOf
-from aiocredits._model import Account
+from aiocredits._model import Account, Grant, Usage
 from aiocredits.storages._codec import dump_mapping, dump_slices
 from aiocredits.storages.base import KeyTakenError
 from aiocredits.storages.postgres import rows
@@ -49,9 +49,9 @@ def statement_for(changes: Changes, new_keys: Sequence[KeyOf] = ()) -> Statement
     moves = kinds and kinds <= _MOVES and not changes.charges
     if not moves or not all(map(_has_moved, changes.accounts)):
         return Statement("save", _save(changes, new_keys))
-    if not kinds <= _CHARGES or any(old.due_at != new.due_at for old, new in changes.accounts):
+    if not kinds <= _CHARGES or not _are_plain(changes):
         return Statement("move", _move(changes, new_keys))
-    if len(changes.entries) == len(changes.grants) == len(changes.usage) == 1:
+    if len(changes.entries) == 1:
         return Statement("charge_one", _charge_one(changes, new_keys))
     return Statement("charge", _charge(changes, new_keys))
 
@@ -59,6 +59,21 @@ def statement_for(changes: Changes, new_keys: Sequence[KeyOf] = ()) -> Statement
 def _has_moved(change: tuple[Account, Account]) -> bool:
     old, new = change
     return 0 < old.version < new.version
+
+
+def _are_plain(changes: Changes) -> bool:
+    """Tell whether each account pays from one grant for one service, and has nothing else."""
+    if not len(changes.accounts) == len(changes.grants) == len(changes.usage):
+        return False
+    if any(entry.actor or entry.detail for entry in changes.entries):
+        return False
+    return all(map(_is_plain, changes.accounts, changes.grants, changes.usage))
+
+
+def _is_plain(change: tuple[Account, Account], grant: Grant, used: Usage) -> bool:
+    old, new = change
+    free = not new.held_micros and not new.overdraft_micros
+    return free and new.name == grant.account == used.account and old.due_at == new.due_at
 
 
 def _keys(new_keys: Sequence[KeyOf]) -> rows.Columns:
@@ -110,9 +125,9 @@ def _charge(changes: Changes, new_keys: Sequence[KeyOf]) -> rows.Columns:
     return [
         *_keys(new_keys),
         *rows.charged_account_columns(changes.accounts),
-        *rows.moved_grant_columns(changes.grants)[:4],
-        *rows.entry_columns(changes.entries),
-        *rows.usage_columns(changes.usage),
+        *rows.charged_grant_columns(changes.grants),
+        *rows.usage_columns(changes.usage)[1:],
+        *rows.charge_entry_columns(changes.entries),
     ]
 
 

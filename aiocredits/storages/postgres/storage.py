@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar, cast
 import anyio
 from asyncpg.pool import Pool
 
-from aiocredits._commands import Command, Outcome, singles
+from aiocredits._commands import Command, Outcome, accounts_of
 from aiocredits._queries import Page, Query
 from aiocredits.errors import (
     ConfigurationError,
@@ -90,13 +90,8 @@ class PostgresStorage(EntryTables):
 
     @property
     def lanes(self) -> int:
-        """How many batches may be written at the same time."""
+        """How many batches may be given at once; those of one account keep their order."""
         return self._settings.lanes
-
-    @property
-    def takes_ahead(self) -> bool:
-        """Whether a batch may come while another of the same accounts is being written."""
-        return not self._settings.routed
 
     async def open(self) -> None:
         """Connect, and check the tables; with `auto_migrate` bring them up to date."""
@@ -145,10 +140,12 @@ class PostgresStorage(EntryTables):
         connects by one, and what fails is refused in the same way.
         """
         pool = self._opened()
-        with self._writes:
+        accounts = {name for command in commands for name in accounts_of(command)}
+        with self._writes, Turn(self._turns, accounts) as turn:
             if self._settings.routed:
+                await turn.come()
                 return await self._apply_routed(pool, commands, at)
-            return await self._apply(pool, commands, at)
+            return await self._apply(pool, turn, commands, at)
 
     async def _apply_routed(
         self, pool: "Pool[Any]", commands: Sequence[Command], at: datetime
@@ -159,28 +156,26 @@ class PostgresStorage(EntryTables):
         return await batch.run(self._settings.deadline)
 
     async def _apply(
-        self, pool: "Pool[Any]", commands: Sequence[Command], at: datetime
+        self, pool: "Pool[Any]", turn: Turn, commands: Sequence[Command], at: datetime
     ) -> Sequence[Outcome]:
-        accounts = {command.account for command in singles(commands)}
-        with Turn(self._turns, accounts) as turn:
-            deadline = self._settings.deadline
-            fast = FastBatch(pool, self._sql, self._cache, turn, commands, at=at)
-            outcomes = dict(await fast.run(deadline / 2))
-            places = [place for place in range(len(commands)) if place not in outcomes]
-            if places:
-                others = [commands[place] for place in places]
-                locked = LockedBatch(
-                    pool, self._sql, others, at, every_key=fast.every_key, lost=fast.lost
-                )
-                try:
-                    decision = await locked.run(deadline)
-                except StorageError as error:
-                    if not outcomes:
-                        raise
-                    outcomes.update(zip(places, refused_each(error, others), strict=True))
-                else:
-                    self._cache.keep_loaded(decision.books)
-                    outcomes.update(zip(places, decision.outcomes, strict=True))
+        deadline = self._settings.deadline
+        fast = FastBatch(pool, self._sql, self._cache, turn, commands, at=at)
+        outcomes = dict(await fast.run(deadline / 2))
+        places = [place for place in range(len(commands)) if place not in outcomes]
+        if places:
+            others = [commands[place] for place in places]
+            locked = LockedBatch(
+                pool, self._sql, others, at, every_key=fast.every_key, lost=fast.lost
+            )
+            try:
+                decision = await locked.run(deadline)
+            except StorageError as error:
+                if not outcomes:
+                    raise
+                outcomes.update(zip(places, refused_each(error, others), strict=True))
+            else:
+                self._cache.keep_loaded(decision.books)
+                outcomes.update(zip(places, decision.outcomes, strict=True))
         return [outcomes[place] for place in range(len(commands))]
 
     async def read(self, query: Query[Row]) -> Page[Row]:
