@@ -399,13 +399,16 @@ class Receipt(NamedTuple):
         return to_credits(self.expired_micros)
 
 
+NO_HOLDS: Mapping[int, Hold] = {}
+
+
 class Books(NamedTuple):
     """One account, with as much of what is inside it as the commands at hand need."""
 
     account: Account
     grants: Mapping[int, Grant] = {}
     """Every open grant, and each ended one that a command reaches; in burn order."""
-    holds: Mapping[int, Hold] = {}
+    holds: Mapping[int, Hold] = NO_HOLDS
     """Every hold that is due, and each one that a command names."""
     charges: Mapping[int, Charge] = {}
     """Every charge in debt, and each one that a command names."""

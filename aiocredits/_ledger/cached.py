@@ -28,7 +28,7 @@ from aiocredits._commands import (
 from aiocredits._ledger.carry import carried_over, suffices
 from aiocredits._ledger.decide import decide
 from aiocredits._ledger.state import Changes, State
-from aiocredits._model import Books, Hold
+from aiocredits._model import Books
 
 MAX_HOLDS = 512
 """How many open holds of one account are worth remembering."""
@@ -51,15 +51,12 @@ class CachedDecision(NamedTuple):
 
 def remembered(books: Books) -> Books | None:
     """Return what to remember of an account that was loaded or decided, None for nothing."""
-    kept = carried_over(books)
-    if kept is None or not books.holds:
-        return kept
-    holds: Mapping[int, Hold] = books.holds
+    holds = books.holds
     if any(hold.state != "open" for hold in holds.values()):
         holds = {number: hold for number, hold in holds.items() if hold.state == "open"}
     if len(holds) > MAX_HOLDS:
         holds = dict(islice(holds.items(), len(holds) - MAX_HOLDS, None))
-    return kept._replace(holds=holds)
+    return carried_over(books, holds)
 
 
 def is_cheap(command: Command) -> bool:

@@ -1,30 +1,28 @@
 """What a storage may keep of one batch for the next, so that it need not load it again."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
-from aiocredits._model import OPEN_GRANT_STATES, Books, Grant
+from aiocredits._model import NO_HOLDS, OPEN_GRANT_STATES, Books, Hold
 
 
-def carried_over(books: Books) -> Books | None:
+def carried_over(books: Books, holds: Mapping[int, Hold] = NO_HOLDS) -> Books | None:
     """Return an account with its open grants, or None if the next batch has to load it.
 
-    It stays bounded: what has ended is left out, and so are holds and charges, which are loaded
-    when they are named. An account in debt needs the charges that it owes for.
+    It stays bounded: what has ended is left out, and so are charges, and all but the given holds:
+    they are loaded when they are named. An account in debt needs the charges that it owes for.
     """
     if books.account.overdraft_micros:
         return None
-    for grant in books.grants.values():
+    grants = books.grants
+    for grant in grants.values():
         if grant.state not in OPEN_GRANT_STATES:
-            return Books(books.account, _open_grants(books))
-    if not books.holds and not books.charges:
-        return books
-    return Books(books.account, books.grants)
-
-
-def _open_grants(books: Books) -> dict[int, Grant]:
-    return {
-        number: grant for number, grant in books.grants.items() if grant.state in OPEN_GRANT_STATES
-    }
+            grants = {n: grant for n, grant in grants.items() if grant.state in OPEN_GRANT_STATES}
+            break
+    else:
+        if books.holds is holds and not books.charges:
+            return books
+    return Books(books.account, grants, holds)
 
 
 def suffices(books: Books, at: datetime) -> bool:
