@@ -3,8 +3,8 @@
 No timer, so a lone caller never waits for company; no background task, only some that exist while
 there is something to write and end by themselves.
 
-A storage to which several batches may be given at once says how many by an attribute ``lanes``. It
-keeps the order of those that have an account in common.
+A storage to which several batches may be given at once says how many by an attribute ``lanes``,
+which may change. It keeps the order of those that have an account in common.
 """
 
 import asyncio
@@ -63,7 +63,6 @@ class GroupCommit:
         self._max_batch = max_batch
         self._max_waiting = max_waiting
         self._patience = patience
-        self._max_writers: int = getattr(storage, "lanes", 1)
         self._waiting: deque[_Waiter] = deque()
         self._outside: deque[asyncio.Future[None]] = deque()
         self._writers: set[asyncio.Task[None]] = set()
@@ -83,7 +82,7 @@ class GroupCommit:
             await self._room(since)
         future: asyncio.Future[Outcome] = loop.create_future()
         self._waiting.append(make(_Waiter, (command, future, since)))
-        if not self._coming and len(self._writers) < self._max_writers:
+        if not self._coming and self._may_begin():
             self._begin()
         return await future
 
@@ -94,6 +93,10 @@ class GroupCommit:
                 await asyncio.wait(self._writers)
             else:
                 await asyncio.sleep(0)  # who was let in has not been on turn yet
+
+    def _may_begin(self) -> bool:
+        most: int = getattr(self._storage, "lanes", 1)
+        return len(self._writers) < most
 
     def _begin(self) -> None:
         # A task of its own, so that no caller's cancellation reaches a batch of many callers.
@@ -151,7 +154,7 @@ class GroupCommit:
         batch: list[_Waiter] = []
         too_old = asyncio.get_running_loop().time() - self._patience
         most = self._max_batch
-        if len(self._waiting) >= WORTH_HALVING and len(self._writers) < self._max_writers:
+        if len(self._waiting) >= WORTH_HALVING and self._may_begin():
             # Those who are answered together ask again together. Two groups of them keep both
             # busy: while one is being written, the other is decided.
             most = min(most, len(self._waiting) // 2)

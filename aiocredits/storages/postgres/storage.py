@@ -80,6 +80,8 @@ class PostgresStorage(EntryTables):
         self._unit = RoutedUnit if routed else Unit
         self._cache = BooksCache()
         self._turns = Turns()
+        self._contended = False
+        """Whether nothing of the last batch could be written on the fast path."""
         self._writes = UnderWay()
 
     @classmethod
@@ -90,8 +92,12 @@ class PostgresStorage(EntryTables):
 
     @property
     def lanes(self) -> int:
-        """How many batches may be given at once; those of one account keep their order."""
-        return self._settings.lanes
+        """How many batches may be given at once; those of one account keep their order.
+
+        While others write the same accounts, one: then a lock is what takes time, and all that is
+        there should be written under it.
+        """
+        return 1 if self._contended else self._settings.lanes
 
     async def open(self) -> None:
         """Connect, and check the tables; with `auto_migrate` bring them up to date."""
@@ -151,7 +157,7 @@ class PostgresStorage(EntryTables):
         self, pool: "Pool[Any]", commands: Sequence[Command], at: datetime
     ) -> Sequence[Outcome]:
         # One connection is left for those who read.
-        at_once = max(1, (pool.get_max_size() - 1) // self.lanes)
+        at_once = max(1, (pool.get_max_size() - 1) // self._settings.lanes)
         batch = RoutedBatch(pool, self._sql, self._cache, commands, at, at_once=at_once)
         return await batch.run(self._settings.deadline)
 
@@ -162,6 +168,7 @@ class PostgresStorage(EntryTables):
         fast = FastBatch(pool, self._sql, self._cache, turn, commands, at=at)
         outcomes = dict(await fast.run(deadline / 2))
         places = [place for place in range(len(commands)) if place not in outcomes]
+        self._contended = len(places) == len(commands) > 1
         if places:
             others = [commands[place] for place in places]
             locked = LockedBatch(
