@@ -1,5 +1,6 @@
 """The swap by version: whatever is written, it is left out for an account that has moved on."""
 
+import asyncio
 from datetime import timedelta
 
 import asyncpg
@@ -12,6 +13,7 @@ from aiocredits._model import Books
 from aiocredits._queries import BooksQuery, EntriesQuery
 from aiocredits.storages.postgres.saving import save, statement_for
 from aiocredits.storages.postgres.sql import statements
+from aiocredits.testing import ManualClock
 
 # Each makes `save` choose the statement that it is named after.
 BATCHES: dict[str, list[Command]] = {
@@ -50,3 +52,22 @@ async def test_an_account_that_has_moved_on_is_left_out_and_the_others_are_not(
         assert (await client.get_balance("alice")).available == 5
         assert len((await client._read(EntriesQuery("alice"))).rows) == 2
         assert (await client.verify()).ok
+
+
+async def test_a_charge_writes_down_that_nothing_is_due_any_more(url: str) -> None:
+    """Else whoever looks at the account next would count it anew, each time."""
+    clock = ManualClock()
+    async with CreditClient(url, clock=clock) as client:
+        for user in ("alice", "bob"):
+            await client.add_credits(user, 10)
+            hold = await client.hold_credits(user, 5, timeout=60)
+            await client.release_hold(hold.id)
+        clock.advance(seconds=120)
+        await client.consume_credits("alice", 1)
+        await asyncio.gather(*(client.consume_credits(user, 1) for user in ("alice", "bob")))
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch("SELECT due_at FROM aiocredits.accounts")
+        assert [row[0] for row in rows] == [None, None]
+    finally:
+        await connection.close()
