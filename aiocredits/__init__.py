@@ -15,8 +15,9 @@ import typing
 from aiocredits._care import Maintenance, Problem, Verification
 from aiocredits._client import CreditClient
 from aiocredits._holding import CreditHold
-from aiocredits._model import Entry, Grant, Hold, Receipt
+from aiocredits._model import Entry, Grant, Hold
 from aiocredits._quick import get_user_credit_status, quick_credit_check, quick_credit_consumption
+from aiocredits._receipt import Receipt
 from aiocredits._status import Balance, CreditStatus, Forecast, Summary
 from aiocredits.errors import (
     AccountClosedError,

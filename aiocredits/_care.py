@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from aiocredits._commands import Command, Settle
 from aiocredits._ledger import Audit
-from aiocredits._model import Account, Books, Grant, Hold, Receipt
+from aiocredits._model import Account, Books, Grant, Hold
 from aiocredits._names import CREDITS, account_name, new_key
 from aiocredits._opening import Opening
 from aiocredits._queries import (
@@ -22,6 +22,7 @@ from aiocredits._queries import (
     Query,
     UsageQuery,
 )
+from aiocredits._receipt import Receipt
 from aiocredits.types import UserId
 
 Row = TypeVar("Row")

@@ -28,10 +28,10 @@ from aiocredits._context import abandon_all, register, reset_client, set_client,
 from aiocredits._finish import finish
 from aiocredits._holding import CreditHold, OnError
 from aiocredits._ledger import BURN_ORDER
-from aiocredits._model import Receipt
 from aiocredits._names import CREDITS
 from aiocredits._queries import Page, Query
 from aiocredits._reads import ReadVerbs
+from aiocredits._receipt import Receipt
 from aiocredits._transaction import CreditTransaction, join
 from aiocredits._verbs import CreditVerbs, answer
 from aiocredits.errors import ConfigurationError, UsageError

@@ -10,7 +10,8 @@ from decimal import Decimal
 from typing import Literal, NamedTuple, TypeAlias
 
 from aiocredits._amounts import Micros
-from aiocredits._model import DEFAULT_PRIORITY, NO_METADATA, AccountStatus, Receipt
+from aiocredits._model import DEFAULT_PRIORITY, NO_METADATA, AccountStatus
+from aiocredits._receipt import Receipt
 from aiocredits.errors import CreditError
 from aiocredits.types import Category, IfOver, IfShort, Metadata
 

@@ -10,7 +10,8 @@ from aiocredits._amounts import Micros, to_credits, to_micros
 from aiocredits._checks import Duration, check_choice
 from aiocredits._commands import PlaceHold
 from aiocredits._finish import finish
-from aiocredits._model import Hold, Receipt
+from aiocredits._model import Hold
+from aiocredits._receipt import Receipt
 from aiocredits._verbs import CreditVerbs
 from aiocredits.errors import InvalidInputError, RefusalError, StorageError, UsageError
 from aiocredits.types import Amount, IfOver

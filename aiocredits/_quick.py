@@ -1,7 +1,7 @@
 """Quick functions: one question, asked of the current client."""
 
 from aiocredits._context import current_client
-from aiocredits._model import Receipt
+from aiocredits._receipt import Receipt
 from aiocredits._status import CreditStatus
 from aiocredits.types import Amount, UserId
 

@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Protocol, TypeVar, runtime_checkable
 
 from aiocredits._commands import Command, Outcome
-from aiocredits._model import Receipt
 from aiocredits._queries import Page, Query
 from aiocredits._reads import ReadVerbs
+from aiocredits._receipt import Receipt
 from aiocredits._verbs import CreditVerbs, answer
 from aiocredits.errors import ConfigurationError
 from aiocredits.types import Clock

@@ -8,7 +8,7 @@ from typing import Any, Concatenate, ParamSpec
 
 from aiocredits import commands
 from aiocredits._commands import Command, Linked, Outcome, Refused, Single
-from aiocredits._model import Receipt
+from aiocredits._receipt import Receipt
 from aiocredits.errors import UsageError
 
 P = ParamSpec("P")

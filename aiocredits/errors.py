@@ -318,18 +318,13 @@ class RefundExceedsChargeError(RefusalError):
         )
 
 
-# The past
-
-
 class EntriesDetachedError(CreditError, LookupError):
     """The entries that would tell have been detached; see "Old entries" in the documentation."""
 
     code = "entries_detached"
 
     def __init__(self, *, user_id: str, unit: str, since: datetime) -> None:
-        self.user_id = user_id
-        self.unit = unit
-        self.since = since
+        self.user_id, self.unit, self.since = user_id, unit, since
         super().__init__(
             f"account {user_id!r} ({unit}): the entries before {since.isoformat()} have been "
             "detached; ask for an instant from then on, or look into the tables that were put away"
@@ -342,9 +337,7 @@ class EntriesDifferError(CreditError):
     code = "entries_differ"
 
     def __init__(self, *, user_id: str, unit: str, problems: Sequence[str]) -> None:
-        self.user_id = user_id
-        self.unit = unit
-        self.problems = tuple(problems)
+        self.user_id, self.unit, self.problems = user_id, unit, tuple(problems)
         super().__init__(
             f"account {user_id!r} ({unit}) does not add up, and nothing was detached: "
             f"{'; '.join(self.problems)}; see what verify() says, and mend it first"

@@ -29,7 +29,7 @@ from aiocredits._decorators import (
 )
 from aiocredits._decorators.current import current_charge
 from aiocredits._decorators.options import Verdict
-from aiocredits._model import Receipt
+from aiocredits._receipt import Receipt
 from aiocredits._status import CreditStatus
 from aiocredits._sync import SyncCreditClient, SyncCreditHold, reachable
 from aiocredits.types import Amount, UserId

@@ -10,8 +10,8 @@ import pytest
 
 from aiocredits._batching import WORTH_HALVING, GroupCommit
 from aiocredits._commands import Accepted, Command, Consume, Outcome, Refused
-from aiocredits._model import Receipt
 from aiocredits._queries import BooksQuery, Page, Query
+from aiocredits._receipt import Receipt
 from aiocredits.errors import (
     ContentionError,
     InsufficientCreditsError,

@@ -8,8 +8,8 @@ from aiocredits._decorators.charge import Charge, judge
 from aiocredits._decorators.info import CreditInfo
 from aiocredits._decorators.terms import Payer, Terms
 from aiocredits._finish import claim, finish
-from aiocredits._model import Receipt
 from aiocredits._names import new_key
+from aiocredits._receipt import Receipt
 from aiocredits.errors import RefundExceedsChargeError, RefusalError
 
 

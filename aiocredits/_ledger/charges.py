@@ -8,7 +8,8 @@ from aiocredits._ledger.burn import in_burn_order, pick, spendable
 from aiocredits._ledger.draft import Draft
 from aiocredits._ledger.keys import receipt_of, terms_of
 from aiocredits._ledger.landing import give_back, split
-from aiocredits._model import Charge, Entry, Grant, Receipt, Slice, Slices, total
+from aiocredits._model import Charge, Entry, Grant, Slice, Slices, total
+from aiocredits._receipt import Receipt
 from aiocredits.errors import InvalidInputError, OverdraftLimitError, RefundExceedsChargeError
 
 

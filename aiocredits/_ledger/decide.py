@@ -42,7 +42,8 @@ from aiocredits._ledger.keys import nothing_to_do, receipt_of, require_same
 from aiocredits._ledger.settings import configure
 from aiocredits._ledger.state import Decision, State
 from aiocredits._ledger.transfers import transfer
-from aiocredits._model import EPOCH, Account, Books, Entry, Receipt, make
+from aiocredits._model import EPOCH, Account, Books, Entry, make
+from aiocredits._receipt import Receipt
 from aiocredits.errors import CreditError
 
 

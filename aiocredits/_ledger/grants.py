@@ -7,7 +7,8 @@ from aiocredits._ledger.burn import in_burn_order
 from aiocredits._ledger.draft import Draft
 from aiocredits._ledger.keys import nothing_to_do, receipt_of, terms_of
 from aiocredits._ledger.landing import land
-from aiocredits._model import Grant, GrantState, Receipt, Slice
+from aiocredits._model import Grant, GrantState, Slice
+from aiocredits._receipt import Receipt
 from aiocredits.errors import GrantClosedError, InvalidExpiryError, InvalidInputError
 
 MAX_PRIORITY = 100

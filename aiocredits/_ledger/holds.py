@@ -9,7 +9,8 @@ from aiocredits._ledger.charges import charge_of, require_overdraft
 from aiocredits._ledger.draft import Draft
 from aiocredits._ledger.keys import nothing_to_do, receipt_of, terms_of
 from aiocredits._ledger.landing import give_back, land, merged, split
-from aiocredits._model import Hold, Receipt, Slices, total
+from aiocredits._model import Hold, Slices, total
+from aiocredits._receipt import Receipt
 from aiocredits.errors import (
     CaptureExceedsHoldError,
     CreditError,

@@ -7,8 +7,9 @@ from typing import Any, cast
 
 from aiocredits._commands import Single
 from aiocredits._ledger.draft import Draft
-from aiocredits._model import Entry, Receipt, Slice, Terms, make
+from aiocredits._model import Entry, Slice, Terms, make
 from aiocredits._names import is_own_key, split_account
+from aiocredits._receipt import Receipt
 from aiocredits.errors import IdempotencyConflictError
 from aiocredits.types import JsonScalar
 

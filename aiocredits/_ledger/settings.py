@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from aiocredits._commands import Configure
 from aiocredits._ledger.draft import Draft
 from aiocredits._ledger.keys import nothing_to_do, receipt_of, terms_of
-from aiocredits._model import Receipt
+from aiocredits._receipt import Receipt
 from aiocredits.errors import InvalidInputError
 
 

@@ -6,7 +6,8 @@ from aiocredits._ledger.draft import Draft
 from aiocredits._ledger.grants import insert, terms_of_grant
 from aiocredits._ledger.keys import receipt_of, terms_of
 from aiocredits._ledger.landing import land
-from aiocredits._model import Entry, Grant, Receipt, Slice, total
+from aiocredits._model import Entry, Grant, Slice, total
+from aiocredits._receipt import Receipt
 from aiocredits.errors import InvalidInputError
 
 

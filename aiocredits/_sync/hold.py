@@ -9,7 +9,7 @@ from aiocredits._bridge import run
 from aiocredits._checks import Duration
 from aiocredits._client import CreditClient
 from aiocredits._holding import CreditHold
-from aiocredits._model import Receipt
+from aiocredits._receipt import Receipt
 from aiocredits.types import Amount, IfOver
 
 

@@ -6,7 +6,7 @@ from datetime import date
 from typing import TypeAlias
 
 from aiocredits._commands import Accepted, Outcome
-from aiocredits._model import Books, Receipt
+from aiocredits._model import Books
 from aiocredits._queries import (
     AccountsQuery,
     BooksQuery,
@@ -15,6 +15,7 @@ from aiocredits._queries import (
     HoldsQuery,
     UsageQuery,
 )
+from aiocredits._receipt import Receipt
 from aiocredits.storages import Storage
 from aiocredits.testing.clock import BEGINNING
 from aiocredits.testing.comparison import ALL

@@ -7,7 +7,7 @@ import pytest
 
 from aiocredits import _commands as c
 from aiocredits import commands
-from aiocredits._model import Receipt
+from aiocredits._receipt import Receipt
 from aiocredits.errors import IdempotencyConflictError, InsufficientCreditsError
 from aiocredits.storages.memory import MemoryStorage
 from tests.ledger.world import ONE, START, World, run

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from aiocredits import _commands as c
 from aiocredits._ledger import Audit, project, spendable
-from aiocredits._model import Account, Books, Receipt
+from aiocredits._model import Account, Books
+from aiocredits._receipt import Receipt
 from aiocredits.storages.memory import MemoryStorage
 from tests.ledger.histories import Author, Dated, Step, histories, law
 from tests.ledger.world import ACCOUNTS, ONE, World, check, run, said, same_but_bounds

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from aiocredits import _commands as c
 from aiocredits._ledger import Audit, Changes, Decision, State, charge_of, decide, in_burn_order
-from aiocredits._model import Account, Books, Charge, Entry, Receipt, Usage, total
+from aiocredits._model import Account, Books, Charge, Entry, Usage, total
+from aiocredits._receipt import Receipt
 from aiocredits.errors import CreditError
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ import pytest
 from aiocredits import CreditClient
 from aiocredits._care import CareVerbs
 from aiocredits._ledger import Audit
-from aiocredits._model import Receipt
+from aiocredits._receipt import Receipt
 from aiocredits.errors import (
     ConfigurationError,
     ContentionError,
