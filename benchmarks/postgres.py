@@ -156,6 +156,7 @@ class Bench:
         """64 callers, 1,000 accounts; the ceiling beside them."""
         sides = {
             "one statement": self.by_hand.consume,
+            "one statement, no usage": self.by_hand.consume_leaner,
             "transaction": self.by_hand.consume_in_transaction,
             "aiocredits": self.library.consume,
             "aiocredits, keyed": self.library.consume_keyed,
@@ -167,7 +168,11 @@ class Bench:
 
     async def hot(self) -> None:
         """64 callers, one account."""
-        sides = {"one statement": self.by_hand.consume, "aiocredits": self.library.consume}
+        sides = {
+            "one statement": self.by_hand.consume,
+            "one statement, no usage": self.by_hand.consume_leaner,
+            "aiocredits": self.library.consume,
+        }
         samples = await self.race("64 callers, one hot account", Race(64, HOT, sides))
         speed = ratio(samples["aiocredits"], samples["one statement"])
         self.require("hot account: times the statement", speed, at_least=15)

@@ -2,7 +2,7 @@
 -- tables and after the migrations, with your schema's name, quoted if need be, in place of {schema}.
 -- Tables that have rows already are copied, and writers wait until that is done.
 --
--- The account leads every key, so each table can be cut by it; and all tables are cut alike, so what
+-- The account is in every key, so each table can be cut by it; and all tables are cut alike, so what
 -- belongs to an account lies on one node. Then open the storage with ?routed=true: Citus locks and
 -- joins rows of one account at a time only. Later migrations are applied as everywhere.
 SELECT create_distributed_table('{schema}.accounts', 'account', colocate_with => 'none');

@@ -97,7 +97,7 @@ CREATE TABLE {schema}.{table} (LIKE {schema}.entries)
 ALTER TABLE {schema}.{table} ADD CONSTRAINT {index} PRIMARY KEY (account, version)
 
 -- name: create_keys
-CREATE UNIQUE INDEX {key} ON {schema}.{table} (account, key) WHERE key IS NOT NULL
+CREATE UNIQUE INDEX {key} ON {schema}.{table} (key, account) WHERE key IS NOT NULL
 
 -- name: attach_default
 ALTER TABLE {schema}.entries ATTACH PARTITION {schema}.{table} DEFAULT

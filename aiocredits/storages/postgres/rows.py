@@ -147,7 +147,7 @@ def moved_grant_columns(grants: Iterable[Grant]) -> Columns:
 def charged_grant_columns(grants: Iterable[Grant]) -> Columns:
     """Return what a charge changes of ``grants``, after the number and without the account."""
     c = _columns([grant[:5] for grant in grants], 5)
-    return [numbers(c[1]), texts(c[2]), numbers(c[4])]
+    return [numbers(c[1]), numbers(c[4])]
 
 
 def hold_columns(holds: Iterable[Hold]) -> Columns:

@@ -30,13 +30,15 @@ async def save(connection: Driver, sql: Mapping[str, str], statement: Statement)
     Raises `KeyTakenError`, and then nothing was written, if a key has been written before.
     """
     try:
-        written = await connection.fetch(sql[statement.name], *statement.arguments)
+        written: list[str] | None = await connection.fetchval(
+            sql[statement.name], *statement.arguments
+        )
     except UniqueViolationError as error:
         # Distributed tables add a number to the names of their indexes.
         if (error.constraint_name or "").startswith("entries_key"):
             raise KeyTakenError(str(error)) from error
         raise
-    return [row[0] for row in written]
+    return written or []
 
 
 def statement_for(changes: Changes, new_keys: Sequence[KeyOf] = ()) -> Statement:
@@ -72,7 +74,7 @@ def _are_plain(changes: Changes) -> bool:
 
 def _is_plain(change: tuple[Account, Account], grant: Grant, used: Usage) -> bool:
     old, new = change
-    free = not new.held_micros and not new.overdraft_micros
+    free = not new.held_micros and not new.overdraft_micros and grant.state == "live"
     return free and new.name == grant.account == used.account and old.due_at == new.due_at
 
 
@@ -144,20 +146,16 @@ def _charge_one(changes: Changes, new_keys: Sequence[KeyOf]) -> list[object]:
         new.at,
         new.available_micros,
         grant.number,
-        grant.state,
         grant.remaining_micros,
         used.day,
         used.service or "",
         "" if used.unit_cost is None else str(used.unit_cost),
         used.spent_micros,
-        entry.kind,
         entry.amount_micros,
-        entry.held_micros,
-        entry.overdraft_micros,
         dump_slices(entry.slices),
-        *entry[9:13],
+        entry.service,
+        entry.description,
         dump_mapping(entry.metadata),
         entry.key,
         dump_mapping(entry.terms),
-        dump_mapping(entry.detail),
     ]

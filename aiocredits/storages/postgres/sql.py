@@ -22,8 +22,10 @@ def in_schema(sql: str, schema: str) -> str:
 @cache
 def statements(schema: str, *, routed: bool = False) -> Mapping[str, str]:
     """Return the named statements for tables in `schema`; `routed`, those of one account each."""
-    others = "routed.sql" if routed else "save.sql"
-    named = {**named_queries(PACKAGE), **named_queries(PACKAGE, others)}
+    writes = ["routed.sql"] if routed else ["save.sql", "charge.sql"]
+    named: dict[str, str] = {}
+    for file in ("queries.sql", *writes):
+        named |= named_queries(PACKAGE, file)
     return {name: in_schema(_without_comments(sql), schema) for name, sql in named.items()}
 
 

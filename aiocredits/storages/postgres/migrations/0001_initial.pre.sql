@@ -1,35 +1,40 @@
--- The account leads every primary key and every index, no key, sequence or trigger crosses accounts:
--- so the tables can be distributed by account, and no two accounts ever wait for each other.
+-- The account leads every primary key and is in every index, no key, sequence or trigger crosses
+-- accounts: so the tables can be distributed by account, and no two accounts ever wait for each other.
 --
 -- Times are instants, amounts are micro-credits. The CHECKs are the last line of defence: the rules
--- are enforced before anything is written. Names compare by their bytes (COLLATE "C"), as in every
--- other storage, whatever the locale of the database.
+-- are enforced before anything is written. One for each table, because every statement prepares each
+-- of them anew. Names compare by their bytes (COLLATE "C"), as in every other storage, whatever the
+-- locale of the database.
 --
 -- Pages are left part empty where rows change, so that an update finds room beside its row and
 -- touches no index: what a charge changes is in no index and in no index's condition.
 
 CREATE TABLE {schema}.accounts (
     account         text COLLATE "C" NOT NULL,
-    version         bigint NOT NULL CHECK (version > 0),
+    version         bigint NOT NULL,
     at              timestamptz NOT NULL,
-    available       bigint NOT NULL CHECK (available >= 0),
-    held            bigint NOT NULL CHECK (held >= 0),
-    overdraft       bigint NOT NULL CHECK (overdraft >= 0),
-    overdraft_limit bigint NOT NULL CHECK (overdraft_limit >= 0),
-    status          text NOT NULL CHECK (status IN ('open', 'frozen', 'closed')),
+    available       bigint NOT NULL,
+    held            bigint NOT NULL,
+    overdraft       bigint NOT NULL,
+    overdraft_limit bigint NOT NULL,
+    status          text NOT NULL,
     time_zone       text NOT NULL,
     due_at          timestamptz,
-    PRIMARY KEY (account)
+    PRIMARY KEY (account),
+    CHECK (
+        version > 0 AND available >= 0 AND held >= 0 AND overdraft >= 0 AND overdraft_limit >= 0
+        AND status IN ('open', 'frozen', 'closed')
+    )
 ) WITH (fillfactor = 50);
 
 CREATE TABLE {schema}.grants (
     account      text COLLATE "C" NOT NULL,
     number       bigint NOT NULL,
     state        text NOT NULL,
-    amount       bigint NOT NULL CHECK (amount >= 0),
-    remaining    bigint NOT NULL CHECK (remaining >= 0),
-    held         bigint NOT NULL CHECK (held >= 0),
-    lapsed       bigint NOT NULL CHECK (lapsed >= 0),
+    amount       bigint NOT NULL,
+    remaining    bigint NOT NULL,
+    held         bigint NOT NULL,
+    lapsed       bigint NOT NULL,
     priority     integer NOT NULL,
     category     text NOT NULL,
     unit_cost    text,
@@ -39,7 +44,8 @@ CREATE TABLE {schema}.grants (
     rolled_over  boolean NOT NULL,
     description  text NOT NULL,
     metadata     text,
-    PRIMARY KEY (account, number)
+    PRIMARY KEY (account, number),
+    CHECK (amount >= 0 AND remaining >= 0 AND held >= 0 AND lapsed >= 0)
 ) WITH (fillfactor = 60);
 
 -- What a charge reads: it does not grow with the grants that have ended.
@@ -53,8 +59,8 @@ CREATE TABLE {schema}.holds (
     account     text COLLATE "C" NOT NULL,
     number      bigint NOT NULL,
     state       text NOT NULL,
-    amount      bigint NOT NULL CHECK (amount >= 0),
-    captured    bigint NOT NULL CHECK (captured >= 0),
+    amount      bigint NOT NULL,
+    captured    bigint NOT NULL,
     slices      text NOT NULL,
     placed_at   timestamptz NOT NULL,
     expires_at  timestamptz NOT NULL,
@@ -62,7 +68,8 @@ CREATE TABLE {schema}.holds (
     actor       text,
     description text NOT NULL,
     metadata    text,
-    PRIMARY KEY (account, number)
+    PRIMARY KEY (account, number),
+    CHECK (amount >= 0 AND captured >= 0)
 ) WITH (fillfactor = 80);
 
 CREATE INDEX holds_open ON {schema}.holds (account, expires_at) WHERE state = 'open';
@@ -103,7 +110,9 @@ CREATE TABLE {schema}.entries (
     PRIMARY KEY (account, version)
 );
 
-CREATE UNIQUE INDEX entries_key ON {schema}.entries (account, key) WHERE key IS NOT NULL;
+-- Led by the key, because those that the library makes up begin with the time: they are added at the
+-- end of the index, whatever the account.
+CREATE UNIQUE INDEX entries_key ON {schema}.entries (key, account) WHERE key IS NOT NULL;
 
 -- Absent services and unit costs are empty texts here: NULLs would not be equal to each other.
 CREATE TABLE {schema}.usage (

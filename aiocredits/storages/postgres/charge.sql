@@ -1,0 +1,224 @@
+-- The same for what most charges do: known accounts with nothing held or owed, each of which pays
+-- from one grant that stays alive and for one service; nothing changes but version, at and available
+-- of the account, and remaining of the grant. Each column of an array costs time for each row, and a
+-- statement with a dozen parts takes longer to set up than these few rows to write.
+-- name: charge
+WITH taken AS MATERIALIZED (
+    SELECT k.account
+    FROM (
+        SELECT unnest($1::text::text[]) AS account, unnest($2::text::text[]) AS key
+    ) AS k
+    WHERE (SELECT true FROM {schema}.entries AS e WHERE e.account = k.account AND e.key = k.key)
+),
+locked AS MATERIALIZED (
+    SELECT w.account, w.version, w.at, w.available, w.number, w.remaining, w.day, w.service,
+           w.unit_cost, w.spent
+    FROM (
+        SELECT unnest($3::text::text[]) AS account, unnest($4::text::bigint[]) AS expected,
+               unnest($5::text::bigint[]) AS version, unnest($6::text::bigint[]) AS at,
+               unnest($7::text::bigint[]) AS available, unnest($8::text::bigint[]) AS number,
+               unnest($9::text::bigint[]) AS remaining, unnest($10::text::date[]) AS day,
+               unnest($11::text::text[]) AS service, unnest($12::text::text[]) AS unit_cost,
+               unnest($13::text::bigint[]) AS spent
+    ) AS w
+    JOIN {schema}.accounts AS a ON a.account = w.account
+    WHERE a.version = w.expected AND a.account NOT IN (SELECT t.account FROM taken AS t)
+    ORDER BY a.account
+    FOR UPDATE OF a SKIP LOCKED
+),
+saved AS (
+    UPDATE {schema}.accounts AS a
+    SET version = w.version,
+        at = timestamptz 'epoch' + w.at / 1000000 * interval '1 s' + w.at % 1000000 * interval '1 us',
+        available = w.available
+    FROM locked AS w
+    WHERE a.account = w.account
+    RETURNING a.account, w.number, w.remaining, w.day, w.service, w.unit_cost, w.spent
+),
+grants AS (
+    UPDATE {schema}.grants AS g
+    SET remaining = s.remaining
+    FROM saved AS s
+    WHERE g.account = s.account AND g.number = s.number
+),
+entries AS (
+    INSERT INTO {schema}.entries (
+        account, version, kind, at, amount, available, held, overdraft, slices, service,
+        description, metadata, key, terms
+    )
+    SELECT e.account, e.version, 'consume',
+           timestamptz 'epoch' + e.at / 1000000 * interval '1 s' + e.at % 1000000 * interval '1 us',
+           e.amount, e.available, 0, 0, e.slices, e.service, e.description, e.metadata, e.key,
+           e.terms
+    FROM (
+        SELECT unnest($14::text::text[]) AS account, unnest($15::text::bigint[]) AS version,
+               unnest($16::text::bigint[]) AS at, unnest($17::text::bigint[]) AS amount,
+               unnest($18::text::bigint[]) AS available, unnest($19::text::text[]) AS slices,
+               unnest($20::text::text[]) AS service, unnest($21::text::text[]) AS description,
+               unnest($22::text::text[]) AS metadata, unnest($23::text::text[]) AS key,
+               unnest($24::text::text[]) AS terms
+    ) AS e
+    WHERE (e.account IN (SELECT s.account FROM saved AS s)) IS TRUE
+),
+usage AS (
+    INSERT INTO {schema}.usage AS u (account, day, service, unit_cost, spent)
+    SELECT s.account, s.day, s.service, s.unit_cost, s.spent FROM saved AS s
+    ON CONFLICT (account, day, service, unit_cost) DO UPDATE SET spent = u.spent + excluded.spent
+)
+SELECT array_agg(s.account) FROM saved AS s
+
+-- The same for one such charge: the lone caller's.
+-- name: charge_one
+WITH locked AS MATERIALIZED (
+    SELECT a.account
+    FROM {schema}.accounts AS a
+    WHERE a.account = $1 AND a.version = $2::bigint
+      AND NOT EXISTS (SELECT FROM {schema}.entries AS e WHERE e.account = $1 AND e.key = $3)
+    FOR UPDATE OF a SKIP LOCKED
+),
+saved AS (
+    UPDATE {schema}.accounts AS a
+    SET version = $4::bigint, at = $5::timestamptz, available = $6::bigint
+    FROM locked AS l
+    WHERE a.account = l.account
+    RETURNING a.account
+),
+grants AS (
+    UPDATE {schema}.grants AS g
+    SET remaining = $8::bigint
+    FROM saved AS s
+    WHERE g.account = s.account AND g.number = $7::bigint
+),
+usage AS (
+    INSERT INTO {schema}.usage AS u (account, day, service, unit_cost, spent)
+    SELECT s.account, $9::date, $10::text, $11::text, $12::bigint FROM saved AS s
+    ON CONFLICT (account, day, service, unit_cost) DO UPDATE SET spent = u.spent + excluded.spent
+)
+INSERT INTO {schema}.entries (
+    account, version, kind, at, amount, available, held, overdraft, slices, service, description,
+    metadata, key, terms
+)
+SELECT s.account, $4::bigint, 'consume', $5::timestamptz, $13::bigint, $6::bigint, 0, 0, $14, $15,
+       $16, $17, $18, $19
+FROM saved AS s
+RETURNING ARRAY[account]
+
+-- The same for all other charges, and for holds: known accounts of which anything but overdraft,
+-- overdraft_limit, status and time_zone changes; known grants of which nothing changes but state,
+-- remaining, held and lapsed; no charges in debt.
+-- name: move
+WITH taken AS MATERIALIZED (
+    SELECT k.account
+    FROM (
+        SELECT unnest($1::text::text[]) AS account, unnest($2::text::text[]) AS key
+    ) AS k
+    WHERE (SELECT true FROM {schema}.entries AS e WHERE e.account = k.account AND e.key = k.key)
+),
+locked AS MATERIALIZED (
+    SELECT w.account, w.version, w.at, w.available, w.held, w.due_at
+    FROM (
+        SELECT unnest($3::text::text[]) AS account, unnest($4::text::bigint[]) AS expected,
+               unnest($5::text::bigint[]) AS version, unnest($6::text::bigint[]) AS at,
+               unnest($7::text::bigint[]) AS available, unnest($8::text::bigint[]) AS held,
+               unnest($9::text::bigint[]) AS due_at
+    ) AS w
+    JOIN {schema}.accounts AS a ON a.account = w.account
+    WHERE a.version = w.expected AND a.account NOT IN (SELECT t.account FROM taken AS t)
+    ORDER BY a.account
+    FOR UPDATE OF a SKIP LOCKED
+),
+saved AS (
+    UPDATE {schema}.accounts AS a
+    SET version = w.version,
+        at = timestamptz 'epoch' + w.at / 1000000 * interval '1 s' + w.at % 1000000 * interval '1 us',
+        available = w.available,
+        held = w.held,
+        due_at = timestamptz 'epoch' + w.due_at / 1000000 * interval '1 s'
+            + w.due_at % 1000000 * interval '1 us'
+    FROM locked AS w
+    WHERE a.account = w.account
+    RETURNING a.account
+),
+grants AS (
+    UPDATE {schema}.grants AS g
+    SET state = c.state, remaining = c.remaining, held = c.held, lapsed = c.lapsed
+    FROM (
+        SELECT unnest($10::text::text[]) AS account, unnest($11::text::bigint[]) AS number,
+               unnest($12::text::text[]) AS state, unnest($13::text::bigint[]) AS remaining,
+               unnest($14::text::bigint[]) AS held, unnest($15::text::bigint[]) AS lapsed
+    ) AS c
+    WHERE (c.account IN (SELECT s.account FROM saved AS s)) IS TRUE
+      AND g.account = c.account AND g.number = c.number
+),
+new_holds AS (
+    INSERT INTO {schema}.holds (
+        account, number, state, amount, captured, slices, placed_at, expires_at, service, actor,
+        description, metadata
+    )
+    SELECT h.account, h.number, h.state, h.amount, h.captured, h.slices,
+           timestamptz 'epoch' + h.placed_at / 1000000 * interval '1 s'
+               + h.placed_at % 1000000 * interval '1 us',
+           timestamptz 'epoch' + h.expires_at / 1000000 * interval '1 s'
+               + h.expires_at % 1000000 * interval '1 us',
+           h.service, h.actor, h.description, h.metadata
+    FROM (
+        SELECT unnest($16::text::text[]) AS account, unnest($17::text::bigint[]) AS number,
+               unnest($18::text::text[]) AS state, unnest($19::text::bigint[]) AS amount,
+               unnest($20::text::bigint[]) AS captured, unnest($21::text::text[]) AS slices,
+               unnest($22::text::bigint[]) AS placed_at, unnest($23::text::bigint[]) AS expires_at,
+               unnest($24::text::text[]) AS service, unnest($25::text::text[]) AS actor,
+               unnest($26::text::text[]) AS description, unnest($27::text::text[]) AS metadata
+    ) AS h
+    WHERE (h.account IN (SELECT s.account FROM saved AS s)) IS TRUE
+),
+holds AS (
+    UPDATE {schema}.holds AS h
+    SET state = c.state,
+        amount = c.amount,
+        captured = c.captured,
+        slices = c.slices,
+        expires_at = timestamptz 'epoch' + c.expires_at / 1000000 * interval '1 s'
+            + c.expires_at % 1000000 * interval '1 us'
+    FROM (
+        SELECT unnest($28::text::text[]) AS account, unnest($29::text::bigint[]) AS number,
+               unnest($30::text::text[]) AS state, unnest($31::text::bigint[]) AS amount,
+               unnest($32::text::bigint[]) AS captured, unnest($33::text::text[]) AS slices,
+               unnest($34::text::bigint[]) AS expires_at
+    ) AS c
+    WHERE (c.account IN (SELECT s.account FROM saved AS s)) IS TRUE
+      AND h.account = c.account AND h.number = c.number
+),
+entries AS (
+    INSERT INTO {schema}.entries (
+        account, version, kind, at, amount, available, held, overdraft, slices, subject, service,
+        actor, description, metadata, key, terms, detail
+    )
+    SELECT e.account, e.version, e.kind,
+           timestamptz 'epoch' + e.at / 1000000 * interval '1 s' + e.at % 1000000 * interval '1 us',
+           e.amount, e.available, e.held, e.overdraft, e.slices, e.subject, e.service, e.actor,
+           e.description, e.metadata, e.key, e.terms, e.detail
+    FROM (
+        SELECT unnest($35::text::text[]) AS account, unnest($36::text::bigint[]) AS version,
+               unnest($37::text::text[]) AS kind, unnest($38::text::bigint[]) AS at,
+               unnest($39::text::bigint[]) AS amount, unnest($40::text::bigint[]) AS available,
+               unnest($41::text::bigint[]) AS held, unnest($42::text::bigint[]) AS overdraft,
+               unnest($43::text::text[]) AS slices, unnest($44::text::bigint[]) AS subject,
+               unnest($45::text::text[]) AS service, unnest($46::text::text[]) AS actor,
+               unnest($47::text::text[]) AS description, unnest($48::text::text[]) AS metadata,
+               unnest($49::text::text[]) AS key, unnest($50::text::text[]) AS terms,
+               unnest($51::text::text[]) AS detail
+    ) AS e
+    WHERE (e.account IN (SELECT s.account FROM saved AS s)) IS TRUE
+),
+usage AS (
+    INSERT INTO {schema}.usage AS u (account, day, service, unit_cost, spent)
+    SELECT d.account, d.day, d.service, d.unit_cost, d.spent
+    FROM (
+        SELECT unnest($52::text::text[]) AS account, unnest($53::text::date[]) AS day,
+               unnest($54::text::text[]) AS service, unnest($55::text::text[]) AS unit_cost,
+               unnest($56::text::bigint[]) AS spent
+    ) AS d
+    WHERE (d.account IN (SELECT s.account FROM saved AS s)) IS TRUE
+    ON CONFLICT (account, day, service, unit_cost) DO UPDATE SET spent = u.spent + excluded.spent
+)
+SELECT array_agg(s.account) FROM saved AS s
