@@ -52,7 +52,7 @@ class CachedDecision(NamedTuple):
 def remembered(books: Books) -> Books | None:
     """Return what to remember of an account that was loaded or decided, None for nothing."""
     holds = books.holds
-    if any(hold.state != "open" for hold in holds.values()):
+    if holds and any(hold.state != "open" for hold in holds.values()):
         holds = {number: hold for number, hold in holds.items() if hold.state == "open"}
     if len(holds) > MAX_HOLDS:
         holds = dict(islice(holds.items(), len(holds) - MAX_HOLDS, None))
@@ -73,22 +73,17 @@ def decide_cached(
     chosen = sorted([place for of_account in places.values() for place in of_account])
     state = State({name: cached[name] for name in places}, {})
     decision = decide(state, [commands[place] for place in chosen], at)
-    refused = {
-        place
-        for place, outcome in zip(chosen, decision.outcomes, strict=True)
-        if type(outcome) is not Accepted
-    }
-    unproved = {
-        name
-        for name, own in places.items()
-        if decision.books[name] is cached[name] or not refused.isdisjoint(own)
-    }
+    outcomes = dict(zip(chosen, decision.outcomes, strict=True))
+    refused = {place for place, outcome in outcomes.items() if type(outcome) is not Accepted}
+    unproved = {name for name in places if decision.books[name] is cached[name]}
+    if refused:
+        unproved |= {name for name, own in places.items() if not refused.isdisjoint(own)}
     changes = decision.changes
     if unproved:
         places = {name: own for name, own in places.items() if name not in unproved}
         changes = _without(unproved, changes)
     return CachedDecision(
-        dict(zip(chosen, decision.outcomes, strict=True)),
+        outcomes,
         places,
         changes,
         {name: remembered(decision.books[name]) for name in places},

@@ -17,7 +17,6 @@ from asyncpg.pool import Pool
 from aiocredits._commands import Command, Outcome
 from aiocredits._ledger import CachedDecision, decide_cached, is_cheap, remembered
 from aiocredits._model import Books
-from aiocredits._names import is_own_key
 from aiocredits.storages.base import KeyTakenError
 from aiocredits.storages.postgres.cache import BooksCache
 from aiocredits.storages.postgres.connecting import Driver, acquired
@@ -108,11 +107,9 @@ class FastBatch:
         decided = sum(map(len, decision.places.values())) == len(self._commands)
         if decided and len(expected) == len(decision.places):
             self._turn.expected = expected
-        keys = [
-            (entry.account, entry.key)
-            for entry in decision.changes.entries
-            if entry.key is not None and not is_own_key(entry.key)
-        ]
+        # An entry keeps the terms of a caller's key: the library's own are new, or looked up.
+        entries = decision.changes.entries
+        keys = [(entry.account, entry.key) for entry in entries if entry.key and entry.terms]
         return _Draft(decision, statement_for(decision.changes, keys))
 
     async def _write(
