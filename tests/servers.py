@@ -27,8 +27,9 @@ _FAST = ("fsync", "synchronous_commit", "full_page_writes")
 class Server:
     """A server; every test gets a database of its own, copied from one with empty tables."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, *, lent: bool = False) -> None:
         self._dsn = dsn
+        self._lent = lent
         self._numbers = count(1)
         self._names: list[str] = []
         self._template = f"aiocredits_template_{os.getpid()}"
@@ -51,15 +52,29 @@ class Server:
             self._make_template()
         return self.url(self._create("TEMPLATE " + self._template if tables else ""))
 
+    @contextmanager
+    def database(self, *, tables: bool = True) -> Iterator[str]:
+        """Lend the URL of a new database for the block."""
+        url = self.new_database(tables=tables)
+        name = self._names[-1]
+        yield url
+        # A server waits for a checkpoint with each one that is dropped, so not all of them wait for
+        # the end; on a server of our own none is, because it goes as a whole.
+        if self._lent:
+            self._drop(name)
+
     def execute(self, sql: str) -> None:
         """Run one statement as the superuser."""
         asyncio.run(self._execute(sql))
 
     def drop_databases(self) -> None:
-        """Remove what `new_database` made."""
-        for name in reversed(self._names):
-            self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        self._names.clear()
+        """Remove what is left of what `new_database` made."""
+        for name in self._names[::-1]:
+            self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self._names.remove(name)
 
     def _make_template(self) -> None:
         self._create("", self._template)
@@ -84,7 +99,7 @@ def running_server(*, durable: bool = False) -> Iterator[Server]:
     """Start a server for the block, or lend the one that the environment names."""
     given = os.environ.get(VARIABLE)
     if given:
-        server = Server(given)
+        server = Server(given, lent=True)
         try:
             yield server
         finally:

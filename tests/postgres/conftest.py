@@ -14,10 +14,12 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def url(server: Server) -> str:
-    return server.new_database()
+def url(server: Server) -> Iterator[str]:
+    with server.database() as url:
+        yield url
 
 
 @pytest.fixture
-def empty_url(server: Server) -> str:
-    return server.new_database(tables=False)
+def empty_url(server: Server) -> Iterator[str]:
+    with server.database(tables=False) as url:
+        yield url
