@@ -100,16 +100,16 @@ async def test_routed_statements_read_no_whole_table(connection: asyncpg.Connect
 
 
 async def test_charging_updates_no_index(url: str) -> None:
-    users = [f"user {number}" for number in range(20)]
+    # So few that all their versions fit in a page: whether the server has cleared it, and whom it
+    # waits for, makes no difference.
+    users = ["alice", "bob", "carol"]
     async with CreditClient(url) as client:
         for user in users:
             await client.add_credits(user, 1000)
-        for _ in range(15):
+        for _ in range(12):
             await asyncio.gather(*(client.consume_credits(user, 1) for user in users))
-    for table, updated, hot in await counted(url, updates=280):
-        # Were one of the columns in an index, no update would be beside its row. How many of them
-        # find room there is the server's affair: it clears pages when nobody reads them.
-        assert hot > updated / 2, (table, updated, hot)
+    for table, updated, hot in await counted(url, updates=33):
+        assert hot == updated, table
 
 
 async def counted(url: str, *, updates: int) -> list[asyncpg.Record]:
