@@ -1,7 +1,8 @@
--- Every statement that writes, by name. Rows come as one array for each column, so that each
--- statement is prepared once, whatever the size of a batch. Instants are microseconds since 1970,
--- converted exactly here; arrays come as their text, which costs the driver a tenth of what the same
--- array does element by element; and a column of NULLs alone comes as one NULL.
+-- The statement that writes any batch; charge.sql has leaner ones for most of them. Rows come as one
+-- array for each column, so that each statement is prepared once, whatever the size of a batch.
+-- Instants are microseconds since 1970, converted exactly here; arrays come as their text, which
+-- costs the driver a tenth of what the same array does element by element; and a column of NULLs
+-- alone comes as one NULL.
 --
 -- IN … IS TRUE is looked up in a hash table. A join would be planned for the two or three accounts
 -- that the planner expects, and compare every row with every account.
