@@ -91,7 +91,8 @@ usage AS (
     GROUP BY 1, 2, 3
     ON CONFLICT (account, day, service, unit_cost) DO UPDATE SET spent = excluded.spent
 )
-UPDATE {schema}.accounts AS a SET version = l.version, at = l.at, available = l.available
+UPDATE {schema}.accounts AS a
+SET version = l.version, at = l.at, available = l.available, pocket = DEFAULT
 FROM last AS l WHERE a.account = l.account
 """
 
@@ -99,10 +100,11 @@ FROM last AS l WHERE a.account = l.account
 COPIES = (
     """
     INSERT INTO {schema}.accounts (
-        account, version, at, available, held, overdraft, overdraft_limit, status, time_zone, due_at
+        account, version, at, available, held, overdraft, overdraft_limit, status, time_zone,
+        due_at, pocket
     )
     SELECT 'user-' || n, version, at, available, held, overdraft, overdraft_limit, status,
-           time_zone, due_at
+           time_zone, due_at, pocket
     FROM {schema}.accounts, generate_series($1::integer, $2::integer) AS n
     WHERE account = 'user-0'
     """,

@@ -9,7 +9,7 @@ from aiocredits._ledger.charges import charge_of, require_overdraft
 from aiocredits._ledger.draft import Draft
 from aiocredits._ledger.keys import nothing_to_do, receipt_of, terms_of
 from aiocredits._ledger.landing import give_back, land, merged, split
-from aiocredits._model import Hold, Slices, total
+from aiocredits._model import Hold, Slices, make, total
 from aiocredits._receipt import Receipt
 from aiocredits.errors import (
     CaptureExceedsHoldError,
@@ -38,24 +38,29 @@ def place_hold(draft: Draft, command: PlaceHold) -> Receipt:
         raise draft.short(
             command.amount_micros, spendable(draft.grants, command.service), command.service
         )
-    hold = Hold(
-        command.account,
-        draft.next_number,
-        "open",
-        held,
-        0,
-        slices,
-        draft.at,
-        draft.at + command.timeout,
-        command.service,
-        command.actor,
-        command.description,
-        command.metadata,
+    hold = make(
+        Hold,
+        (
+            command.account,
+            draft.next_number,
+            "open",
+            held,
+            0,
+            slices,
+            draft.at,
+            draft.at + command.timeout,
+            command.service,
+            command.actor,
+            command.description,
+            command.metadata,
+        ),
     )
     draft.put_hold(hold)
     _reserve(draft, slices)
     draft.due_by(hold.expires_at)
-    short = command.amount_micros - held
+    detail: dict[str, object] = {"expires_at": hold.expires_at.isoformat()}
+    if held < command.amount_micros:
+        detail["shortfall"] = command.amount_micros - held
     entry = draft.post(
         "hold",
         held,
@@ -69,8 +74,7 @@ def place_hold(draft: Draft, command: PlaceHold) -> Receipt:
         metadata=hold.metadata,
         key=command.key,
         terms=terms_of(command),
-        detail={"expires_at": hold.expires_at.isoformat()}
-        | ({"shortfall": short} if short else {}),
+        detail=detail,
     )
     return receipt_of(entry)
 
@@ -95,7 +99,7 @@ def capture_hold(draft: Draft, command: CaptureHold) -> Receipt:
     landing = give_back(draft, freed, from_hold=True) if freed else land(draft, 0)
     draft.put_hold(hold.left_with(kept, "open" if kept else "captured", amount))
     draft.spend(hold.service, slices, owed, at=draft.at)
-    detail: dict[str, object] = dict(landing.detail)
+    detail = landing.detail
     if amount < asked:
         detail["shortfall"] = asked - amount
     if freed:

@@ -66,13 +66,16 @@ def receipt_of(entry: Entry, *, replayed: bool = False) -> Receipt:
         return make(Receipt, (*moved, 0, 0, None, replayed, ()))
     expires_at = detail.get("expires_at")
     shortfall = detail.get("shortfall", 0)
-    return Receipt(
-        *moved,
-        shortfall if isinstance(shortfall, int) else 0,
-        _lost(detail.get("expired")),
-        datetime.fromisoformat(expires_at) if isinstance(expires_at, str) else None,
-        replayed,
-        (_received(entry, replayed=replayed),) if entry.kind == "transfer_out" else (),
+    return make(
+        Receipt,
+        (
+            *moved,
+            shortfall if isinstance(shortfall, int) else 0,
+            _lost(detail.get("expired")),
+            datetime.fromisoformat(expires_at) if isinstance(expires_at, str) else None,
+            replayed,
+            (_received(entry, replayed=replayed),) if kind == "transfer_out" else (),
+        ),
     )
 
 

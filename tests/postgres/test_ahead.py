@@ -13,7 +13,7 @@ from aiocredits._commands import Accepted, Command, Outcome, Refused
 from aiocredits._ledger import decide_cached
 from aiocredits.storages.postgres import PostgresStorage, fast
 from aiocredits.storages.postgres.saving import save
-from aiocredits.storages.postgres.unit import look_up
+from aiocredits.storages.postgres.unit import Unit
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -28,7 +28,13 @@ class Gate:
         self.looked_up = 0
         self.failure: Exception | None = None
         monkeypatch.setattr(fast, "save", self.save)
-        monkeypatch.setattr(fast, "look_up", self.look_up)
+        look_up = Unit.look_up
+
+        async def counted(unit: Unit, *args: Any) -> Any:
+            self.looked_up += 1
+            return await look_up(unit, *args)
+
+        monkeypatch.setattr(Unit, "look_up", counted)
 
     async def save(self, *args: Any, **options: Any) -> list[str]:
         self.saved += 1
@@ -38,10 +44,6 @@ class Gate:
         if failure is not None:
             raise failure
         return await save(*args, **options)
-
-    async def look_up(self, *args: Any) -> Any:
-        self.looked_up += 1
-        return await look_up(*args)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aiocredits.storages.postgres import PostgresStorage
+from aiocredits.storages.postgres import PostgresStorage, pocket
 from aiocredits.testing import StorageConformance
 from aiocredits.testing.asking import Connect
 from tests.postgres.routing import only_routed
@@ -13,6 +13,16 @@ from tests.postgres.routing import only_routed
 class TestPostgres(StorageConformance):
     @pytest.fixture
     def connect(self, url: str) -> Connect:
+        return lambda: PostgresStorage.from_url(url)
+
+
+class TestSmallPockets(StorageConformance):
+    """Some grants and holds are in the row of their account, and others next to them are not."""
+
+    @pytest.fixture
+    def connect(self, url: str, monkeypatch: pytest.MonkeyPatch) -> Connect:
+        monkeypatch.setattr(pocket, "MAX_GRANTS", 1)
+        monkeypatch.setattr(pocket, "MAX_TEXT", 150)
         return lambda: PostgresStorage.from_url(url)
 
 

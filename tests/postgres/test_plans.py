@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
+from typing import NamedTuple
 
 import asyncpg
 import pytest
@@ -29,9 +30,9 @@ READS = [
     "usage",
 ]
 
-HOT = """
-SELECT relname, n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables
-WHERE schemaname = 'aiocredits' AND relname IN ('accounts', 'grants', 'usage')
+WRITTEN = """
+SELECT relname, n_tup_ins, n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables
+WHERE schemaname = 'aiocredits'
 """
 
 
@@ -108,19 +109,41 @@ async def test_charging_updates_no_index(url: str) -> None:
             await client.add_credits(user, 1000)
         for _ in range(12):
             await asyncio.gather(*(client.consume_credits(user, 1) for user in users))
-    for table, updated, hot in await counted(url, updates=33):
-        assert hot == updated, table
+    written = await counted(url, "usage", 36)
+    for table in ("accounts", "usage"):
+        assert written[table].hot == written[table].updated >= 33, table
+    assert written["grants"] == Written(inserted=3, updated=0, hot=0)
 
 
-async def counted(url: str, *, updates: int) -> list[asyncpg.Record]:
-    """Return the statistics, once the sessions that wrote have reported theirs."""
+async def test_a_hold_costs_one_row_and_its_end_another(url: str) -> None:
+    async with CreditClient(url) as client:
+        await client.add_credits("alice", 1000)
+        for _ in range(12):
+            hold = await client.hold_credits("alice", 2)
+            await client.capture_hold(hold.id, 1)
+    written = await counted(url, "usage", 12)
+    assert written["accounts"] == Written(inserted=1, updated=24, hot=24)
+    assert written["grants"] == Written(inserted=1, updated=0, hot=0)
+    assert written["holds"] == Written(inserted=12, updated=0, hot=0)
+    assert written["entries"].inserted == 25
+
+
+class Written(NamedTuple):
+    """How many rows of a table were written."""
+
+    inserted: int
+    updated: int
+    hot: int
+
+
+async def counted(url: str, table: str, rows: int) -> dict[str, Written]:
+    """Return the statistics, once the sessions that wrote so many of a table reported theirs."""
     connection = await asyncpg.connect(url)
     async with asyncio.timeout(30):
         while True:
-            rows: list[asyncpg.Record] = await connection.fetch(HOT)
-            if all(row["n_tup_upd"] >= updates for row in rows):
+            found = {row[0]: Written(*row[1:]) for row in await connection.fetch(WRITTEN)}
+            if found[table].inserted + found[table].updated >= rows:
                 break
             await asyncio.sleep(0.05)
     await connection.close()
-    assert len(rows) == 3
-    return rows
+    return found

@@ -38,7 +38,7 @@ async def test_an_account_that_has_moved_on_is_left_out_and_the_others_are_not(
         for account in accounts:
             (before[account],) = (await client._read(BooksQuery(account, at))).rows
         changes = decide(State(before, {}), batch, at).changes
-        statement = statement_for(changes)
+        statement = statement_for(changes, {})
         assert statement.name == name
 
         await client.consume_credits("alice", 5)

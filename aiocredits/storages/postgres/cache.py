@@ -2,13 +2,15 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from aiocredits._commands import Command, singles
 from aiocredits._ledger import remembered
-from aiocredits._model import Books
+from aiocredits._model import Books, make
+from aiocredits.storages.postgres.pocket import Pocket, Pockets
 
 MAX_ROWS = 200_000
-"""Accounts, grants and holds that are remembered, all together: some 100 MB at the most."""
+"""Accounts, grants and holds that are remembered, all together: some 130 MB at the most."""
 
 # Looking up in vain costs a round trip for the whole batch, and a vain attempt costs its account
 # all that follows; so doubts last. Locking in vain costs three.
@@ -21,7 +23,24 @@ _MANY_DISAPPOINTMENTS = 100
 _MAX_DISAPPOINTMENTS = 1000
 
 
-NOTHING: Mapping[str, Books] = {}
+class Kept(NamedTuple):
+    """What is remembered of an account."""
+
+    books: Books
+    pocket: Pocket
+    rows: int
+    """How many of them: the account, its grants and its holds."""
+
+
+NOTHING: Mapping[str, Kept] = {}
+
+
+def kept(books: Mapping[str, Books | None], pockets: Pockets) -> dict[str, Kept | None]:
+    """Return what to remember of accounts that are remembered with these `pockets`."""
+    return {
+        name: None if left is None else make(Kept, (left, pockets[name], _rows(left)))
+        for name, left in books.items()
+    }
 
 
 class BooksCache:
@@ -33,19 +52,19 @@ class BooksCache:
     def __init__(self, max_rows: int = MAX_ROWS) -> None:
         self._max_rows = max_rows
         self._rows = 0
-        self._books: OrderedDict[str, Books] = OrderedDict()
+        self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._rivals: dict[str, _Rivalry] = {}
         self._disappointments = 0
 
     def of(
-        self, commands: Sequence[Command], foreseen: Mapping[str, Books] = NOTHING
-    ) -> tuple[dict[str, Books], set[str]]:
+        self, commands: Sequence[Command], foreseen: Mapping[str, Kept] = NOTHING
+    ) -> tuple[dict[str, Kept], set[str]]:
         """Return what is remembered of the commands' accounts, and which ones to look up first.
 
         What is `foreseen` comes before what is remembered. Accounts that others write all the time
         are in neither.
         """
-        known: dict[str, Books] = {}
+        known: dict[str, Kept] = {}
         stale: set[str] = set()
         distrusts = self._distrusts()
         hot: set[str] = set()
@@ -53,40 +72,41 @@ class BooksCache:
             name = command.account
             if name in known or name in stale or name in hot:
                 continue
-            books = self._books.get(name)
+            account = self._kept.get(name)
             rivalry = self._rivals.get(name)
             if name in foreseen:
                 known[name] = foreseen[name]
             elif rivalry is not None and rivalry.locks:
                 rivalry.locks -= 1
                 hot.add(name)
-            elif books is None or (rivalry.doubts if rivalry else distrusts):
+            elif account is None or (rivalry.doubts if rivalry else distrusts):
                 stale.add(name)
             else:
-                known[name] = books
+                known[name] = account
         return known, stale
 
-    def keep_loaded(self, books: Mapping[str, Books]) -> None:
+    def keep_loaded(self, books: Mapping[str, Books], pockets: Pockets) -> None:
         """Remember what is worth it of books that have been committed."""
-        self.keep({name: remembered(loaded) for name, loaded in books.items()})
+        known = {name: loaded for name, loaded in books.items() if name in pockets}
+        self.keep(kept({name: remembered(loaded) for name, loaded in known.items()}, pockets))
 
-    def keep(self, books: Mapping[str, Books | None]) -> None:
+    def keep(self, accounts: Mapping[str, Kept | None]) -> None:
         """Remember books that have been committed, or, where there are None, remember no more."""
-        for name, kept in books.items():
-            known = self._books.get(name)
-            if kept is None:
+        for name, account in accounts.items():
+            known = self._kept.get(name)
+            if account is None:
                 self._forget(name)
-            elif known is None or known.account.version <= kept.account.version:
-                self._rows += _rows(kept) - (_rows(known) if known else 0)
-                self._books[name] = kept
-                self._books.move_to_end(name)
+            elif known is None or known.books.account.version <= account.books.account.version:
+                self._rows += account.rows - (known.rows if known else 0)
+                self._kept[name] = account
+                self._kept.move_to_end(name)
         while self._rows > self._max_rows:
-            self._forget(next(iter(self._books)))
+            self._forget(next(iter(self._kept)))
 
     def _forget(self, name: str) -> None:
-        known = self._books.pop(name, None)
+        known = self._kept.pop(name, None)
         if known is not None:
-            self._rows -= _rows(known)
+            self._rows -= known.rows
 
     def tried(
         self,
@@ -113,7 +133,7 @@ class BooksCache:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._books.clear()
+        self._kept.clear()
         self._rivals.clear()
         self._rows = 0
 

@@ -2,10 +2,10 @@
 -- several arrays in one FROM unnest() each is copied to a store of its own first; in a SELECT they
 -- are not, and these statements run often enough for that to be noticed.
 
--- What most charges do: known accounts with nothing held or owed, each of which pays from one grant
--- that stays alive and for one service; nothing changes but version, at and available of the account,
--- and remaining of the grant. Each column of an array costs time for each row, and a statement with
--- a dozen parts takes longer to set up than these few rows to write.
+-- What most charges do: known accounts with nothing held or owed, each of which pays for one service,
+-- from grants in its pocket; nothing changes but version, at, available and pocket of the account.
+-- Each column of an array costs time for each row, and a statement with a dozen parts takes longer to
+-- set up than these few rows to write.
 -- name: charge
 WITH taken AS MATERIALIZED (
     SELECT k.account
@@ -15,15 +15,14 @@ WITH taken AS MATERIALIZED (
     WHERE (SELECT true FROM {schema}.entries AS e WHERE e.account = k.account AND e.key = k.key)
 ),
 locked AS MATERIALIZED (
-    SELECT w.account, w.version, w.at, w.available, w.number, w.remaining, w.day, w.service,
+    SELECT w.account, w.version, w.at, w.available, w.pocket, w.day, w.service,
            w.unit_cost, w.spent
     FROM (
         SELECT unnest($3::text::text[]) AS account, unnest($4::text::bigint[]) AS expected,
                unnest($5::text::bigint[]) AS version, unnest($6::text::bigint[]) AS at,
-               unnest($7::text::bigint[]) AS available, unnest($8::text::bigint[]) AS number,
-               unnest($9::text::bigint[]) AS remaining, unnest($10::text::date[]) AS day,
-               unnest($11::text::text[]) AS service, unnest($12::text::text[]) AS unit_cost,
-               unnest($13::text::bigint[]) AS spent
+               unnest($7::text::bigint[]) AS available, unnest($8::text::text[]) AS pocket,
+               unnest($9::text::date[]) AS day, unnest($10::text::text[]) AS service,
+               unnest($11::text::text[]) AS unit_cost, unnest($12::text::bigint[]) AS spent
     ) AS w
     JOIN {schema}.accounts AS a ON a.account = w.account
     WHERE a.version = w.expected AND a.account NOT IN (SELECT t.account FROM taken AS t)
@@ -34,16 +33,11 @@ saved AS (
     UPDATE {schema}.accounts AS a
     SET version = w.version,
         at = timestamptz 'epoch' + w.at / 1000000 * interval '1 s' + w.at % 1000000 * interval '1 us',
-        available = w.available
+        available = w.available,
+        pocket = w.pocket
     FROM locked AS w
     WHERE a.account = w.account
-    RETURNING a.account, w.number, w.remaining, w.day, w.service, w.unit_cost, w.spent
-),
-grants AS (
-    UPDATE {schema}.grants AS g
-    SET remaining = s.remaining
-    FROM saved AS s
-    WHERE g.account = s.account AND g.number = s.number
+    RETURNING a.account, w.day, w.service, w.unit_cost, w.spent
 ),
 entries AS (
     INSERT INTO {schema}.entries (
@@ -55,12 +49,12 @@ entries AS (
            e.amount, e.available, 0, 0, e.slices, e.service, e.description, e.metadata, e.key,
            e.terms
     FROM (
-        SELECT unnest($14::text::text[]) AS account, unnest($15::text::bigint[]) AS version,
-               unnest($16::text::bigint[]) AS at, unnest($17::text::bigint[]) AS amount,
-               unnest($18::text::bigint[]) AS available, unnest($19::text::text[]) AS slices,
-               unnest($20::text::text[]) AS service, unnest($21::text::text[]) AS description,
-               unnest($22::text::text[]) AS metadata, unnest($23::text::text[]) AS key,
-               unnest($24::text::text[]) AS terms
+        SELECT unnest($13::text::text[]) AS account, unnest($14::text::bigint[]) AS version,
+               unnest($15::text::bigint[]) AS at, unnest($16::text::bigint[]) AS amount,
+               unnest($17::text::bigint[]) AS available, unnest($18::text::text[]) AS slices,
+               unnest($19::text::text[]) AS service, unnest($20::text::text[]) AS description,
+               unnest($21::text::text[]) AS metadata, unnest($22::text::text[]) AS key,
+               unnest($23::text::text[]) AS terms
     ) AS e
     WHERE (e.account IN (SELECT s.account FROM saved AS s)) IS TRUE
 ),
@@ -82,34 +76,29 @@ WITH locked AS MATERIALIZED (
 ),
 saved AS (
     UPDATE {schema}.accounts AS a
-    SET version = $4::bigint, at = $5::timestamptz, available = $6::bigint
+    SET version = $4::bigint, at = $5::timestamptz, available = $6::bigint, pocket = $7
     FROM locked AS l
     WHERE a.account = l.account
     RETURNING a.account
 ),
-grants AS (
-    UPDATE {schema}.grants AS g
-    SET remaining = $8::bigint
-    FROM saved AS s
-    WHERE g.account = s.account AND g.number = $7::bigint
-),
 usage AS (
     INSERT INTO {schema}.usage AS u (account, day, service, unit_cost, spent)
-    SELECT s.account, $9::date, $10::text, $11::text, $12::bigint FROM saved AS s
+    SELECT s.account, $8::date, $9::text, $10::text, $11::bigint FROM saved AS s
     ON CONFLICT (account, day, service, unit_cost) DO UPDATE SET spent = u.spent + excluded.spent
 )
 INSERT INTO {schema}.entries (
     account, version, kind, at, amount, available, held, overdraft, slices, service, description,
     metadata, key, terms
 )
-SELECT s.account, $4::bigint, 'consume', $5::timestamptz, $13::bigint, $6::bigint, 0, 0, $14, $15,
-       $16, $17, $18, $19
+SELECT s.account, $4::bigint, 'consume', $5::timestamptz, $12::bigint, $6::bigint, 0, 0, $13, $14,
+       $15, $16, $17, $18
 FROM saved AS s
 RETURNING ARRAY[account]
 
 -- The same for all other charges, and for holds: known accounts of which anything but overdraft,
--- overdraft_limit, status and time_zone changes; known grants of which nothing changes but state,
--- remaining, held and lapsed; no charges in debt.
+-- overdraft_limit, status and time_zone changes; grants of which nothing changes but state,
+-- remaining, held and lapsed; holds that are in the pocket, or were until now, and get a row as they
+-- end; no charges in debt.
 -- name: move
 WITH taken AS MATERIALIZED (
     SELECT k.account
@@ -119,12 +108,13 @@ WITH taken AS MATERIALIZED (
     WHERE (SELECT true FROM {schema}.entries AS e WHERE e.account = k.account AND e.key = k.key)
 ),
 locked AS MATERIALIZED (
-    SELECT w.account, w.version, w.at, w.available, w.held, w.due_at
+    SELECT w.account, w.version, w.at, w.available, w.held, w.due_at, w.pocket
     FROM (
         SELECT unnest($3::text::text[]) AS account, unnest($4::text::bigint[]) AS expected,
                unnest($5::text::bigint[]) AS version, unnest($6::text::bigint[]) AS at,
                unnest($7::text::bigint[]) AS available, unnest($8::text::bigint[]) AS held,
-               unnest($9::text::bigint[]) AS due_at
+               unnest($9::text::bigint[]) AS due_at,
+               unnest($10::text::text[]) AS pocket
     ) AS w
     JOIN {schema}.accounts AS a ON a.account = w.account
     WHERE a.version = w.expected AND a.account NOT IN (SELECT t.account FROM taken AS t)
@@ -138,7 +128,8 @@ saved AS (
         available = w.available,
         held = w.held,
         due_at = timestamptz 'epoch' + w.due_at / 1000000 * interval '1 s'
-            + w.due_at % 1000000 * interval '1 us'
+            + w.due_at % 1000000 * interval '1 us',
+        pocket = w.pocket
     FROM locked AS w
     WHERE a.account = w.account
     RETURNING a.account
@@ -147,9 +138,9 @@ grants AS (
     UPDATE {schema}.grants AS g
     SET state = c.state, remaining = c.remaining, held = c.held, lapsed = c.lapsed
     FROM (
-        SELECT unnest($10::text::text[]) AS account, unnest($11::text::bigint[]) AS number,
-               unnest($12::text::text[]) AS state, unnest($13::text::bigint[]) AS remaining,
-               unnest($14::text::bigint[]) AS held, unnest($15::text::bigint[]) AS lapsed
+        SELECT unnest($11::text::text[]) AS account, unnest($12::text::bigint[]) AS number,
+               unnest($13::text::text[]) AS state, unnest($14::text::bigint[]) AS remaining,
+               unnest($15::text::bigint[]) AS held, unnest($16::text::bigint[]) AS lapsed
     ) AS c
     WHERE (c.account IN (SELECT s.account FROM saved AS s)) IS TRUE
       AND g.account = c.account AND g.number = c.number
@@ -166,31 +157,14 @@ new_holds AS (
                + h.expires_at % 1000000 * interval '1 us',
            h.service, h.actor, h.description, h.metadata
     FROM (
-        SELECT unnest($16::text::text[]) AS account, unnest($17::text::bigint[]) AS number,
-               unnest($18::text::text[]) AS state, unnest($19::text::bigint[]) AS amount,
-               unnest($20::text::bigint[]) AS captured, unnest($21::text::text[]) AS slices,
-               unnest($22::text::bigint[]) AS placed_at, unnest($23::text::bigint[]) AS expires_at,
-               unnest($24::text::text[]) AS service, unnest($25::text::text[]) AS actor,
-               unnest($26::text::text[]) AS description, unnest($27::text::text[]) AS metadata
+        SELECT unnest($17::text::text[]) AS account, unnest($18::text::bigint[]) AS number,
+               unnest($19::text::text[]) AS state, unnest($20::text::bigint[]) AS amount,
+               unnest($21::text::bigint[]) AS captured, unnest($22::text::text[]) AS slices,
+               unnest($23::text::bigint[]) AS placed_at, unnest($24::text::bigint[]) AS expires_at,
+               unnest($25::text::text[]) AS service, unnest($26::text::text[]) AS actor,
+               unnest($27::text::text[]) AS description, unnest($28::text::text[]) AS metadata
     ) AS h
     WHERE (h.account IN (SELECT s.account FROM saved AS s)) IS TRUE
-),
-holds AS (
-    UPDATE {schema}.holds AS h
-    SET state = c.state,
-        amount = c.amount,
-        captured = c.captured,
-        slices = c.slices,
-        expires_at = timestamptz 'epoch' + c.expires_at / 1000000 * interval '1 s'
-            + c.expires_at % 1000000 * interval '1 us'
-    FROM (
-        SELECT unnest($28::text::text[]) AS account, unnest($29::text::bigint[]) AS number,
-               unnest($30::text::text[]) AS state, unnest($31::text::bigint[]) AS amount,
-               unnest($32::text::bigint[]) AS captured, unnest($33::text::text[]) AS slices,
-               unnest($34::text::bigint[]) AS expires_at
-    ) AS c
-    WHERE (c.account IN (SELECT s.account FROM saved AS s)) IS TRUE
-      AND h.account = c.account AND h.number = c.number
 ),
 entries AS (
     INSERT INTO {schema}.entries (
@@ -202,15 +176,15 @@ entries AS (
            e.amount, e.available, e.held, e.overdraft, e.slices, e.subject, e.service, e.actor,
            e.description, e.metadata, e.key, e.terms, e.detail
     FROM (
-        SELECT unnest($35::text::text[]) AS account, unnest($36::text::bigint[]) AS version,
-               unnest($37::text::text[]) AS kind, unnest($38::text::bigint[]) AS at,
-               unnest($39::text::bigint[]) AS amount, unnest($40::text::bigint[]) AS available,
-               unnest($41::text::bigint[]) AS held, unnest($42::text::bigint[]) AS overdraft,
-               unnest($43::text::text[]) AS slices, unnest($44::text::bigint[]) AS subject,
-               unnest($45::text::text[]) AS service, unnest($46::text::text[]) AS actor,
-               unnest($47::text::text[]) AS description, unnest($48::text::text[]) AS metadata,
-               unnest($49::text::text[]) AS key, unnest($50::text::text[]) AS terms,
-               unnest($51::text::text[]) AS detail
+        SELECT unnest($29::text::text[]) AS account, unnest($30::text::bigint[]) AS version,
+               unnest($31::text::text[]) AS kind, unnest($32::text::bigint[]) AS at,
+               unnest($33::text::bigint[]) AS amount, unnest($34::text::bigint[]) AS available,
+               unnest($35::text::bigint[]) AS held, unnest($36::text::bigint[]) AS overdraft,
+               unnest($37::text::text[]) AS slices, unnest($38::text::bigint[]) AS subject,
+               unnest($39::text::text[]) AS service, unnest($40::text::text[]) AS actor,
+               unnest($41::text::text[]) AS description, unnest($42::text::text[]) AS metadata,
+               unnest($43::text::text[]) AS key, unnest($44::text::text[]) AS terms,
+               unnest($45::text::text[]) AS detail
     ) AS e
     WHERE (e.account IN (SELECT s.account FROM saved AS s)) IS TRUE
 ),
@@ -218,9 +192,9 @@ usage AS (
     INSERT INTO {schema}.usage AS u (account, day, service, unit_cost, spent)
     SELECT d.account, d.day, d.service, d.unit_cost, d.spent
     FROM (
-        SELECT unnest($52::text::text[]) AS account, unnest($53::text::date[]) AS day,
-               unnest($54::text::text[]) AS service, unnest($55::text::text[]) AS unit_cost,
-               unnest($56::text::bigint[]) AS spent
+        SELECT unnest($46::text::text[]) AS account, unnest($47::text::date[]) AS day,
+               unnest($48::text::text[]) AS service, unnest($49::text::text[]) AS unit_cost,
+               unnest($50::text::bigint[]) AS spent
     ) AS d
     WHERE (d.account IN (SELECT s.account FROM saved AS s)) IS TRUE
     ON CONFLICT (account, day, service, unit_cost) DO UPDATE SET spent = u.spent + excluded.spent

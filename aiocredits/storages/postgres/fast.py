@@ -16,14 +16,13 @@ from asyncpg.pool import Pool
 
 from aiocredits._commands import Command, Outcome
 from aiocredits._ledger import CachedDecision, decide_cached, is_cheap, remembered
-from aiocredits._model import Books
 from aiocredits.storages.base import KeyTakenError
-from aiocredits.storages.postgres.cache import BooksCache
+from aiocredits.storages.postgres.cache import BooksCache, Kept, kept
 from aiocredits.storages.postgres.connecting import Driver, acquired
 from aiocredits.storages.postgres.failures import BUSY, LOST
 from aiocredits.storages.postgres.saving import Statement, save, statement_for
 from aiocredits.storages.postgres.turns import Turn
-from aiocredits.storages.postgres.unit import look_up
+from aiocredits.storages.postgres.unit import Unit
 
 
 class FastBatch:
@@ -95,22 +94,33 @@ class FastBatch:
         draft = None if stale else self._decide(known, commands)  # without a connection so far
         async with acquired(self._pool) as connection:
             if stale:
-                fresh = await look_up(connection, self._sql, commands, stale)
-                known |= {name: kept for name in fresh if (kept := remembered(fresh[name]))}
+                known |= await self._looked_up(connection, commands, stale)
             draft = draft or self._decide(known, commands)
             return await self._write(connection, draft, places, looked_up=stale, locks=last)
 
-    def _decide(self, known: Mapping[str, Books], commands: Sequence[Command]) -> "_Draft":
+    async def _looked_up(
+        self, connection: Driver, commands: Sequence[Command], names: Collection[str]
+    ) -> dict[str, Kept]:
+        unit = Unit(connection, self._sql)
+        found = await unit.look_up(commands, names)
+        fresh = kept({name: remembered(books) for name, books in found.items()}, unit.pockets)
+        return {name: account for name, account in fresh.items() if account is not None}
+
+    def _decide(self, known: Mapping[str, Kept], commands: Sequence[Command]) -> "_Draft":
         """Decide, and if that is all there is, tell those that come after what will be there."""
-        decision = decide_cached(known, commands, self._at)
-        expected = {name: kept for name, kept in decision.books.items() if kept is not None}
-        decided = sum(map(len, decision.places.values())) == len(self._commands)
-        if decided and len(expected) == len(decision.places):
-            self._turn.expected = expected
+        books = {name: account.books for name, account in known.items()}
+        decision = decide_cached(books, commands, self._at)
         # An entry keeps the terms of a caller's key: the library's own are new, or looked up.
         entries = decision.changes.entries
         keys = [(entry.account, entry.key) for entry in entries if entry.key and entry.terms]
-        return _Draft(decision, statement_for(decision.changes, keys))
+        pockets = {name: account.pocket for name, account in known.items()}
+        statement = statement_for(decision.changes, pockets, keys)
+        after = kept(decision.books, statement.pockets)
+        expected = {name: account for name, account in after.items() if account is not None}
+        decided = sum(map(len, decision.places.values())) == len(self._commands)
+        if decided and len(expected) == len(decision.places):
+            self._turn.expected = expected
+        return _Draft(decision, statement, after)
 
     async def _write(
         self,
@@ -129,7 +139,7 @@ class FastBatch:
             for place in decision.places[name]:
                 self._outcomes[places[place]] = decision.outcomes[place]
         failed = decision.places.keys() - set(written)
-        self._cache.keep({name: decision.books[name] for name in written})
+        self._cache.keep({name: draft.after[name] for name in written})
         self._cache.tried(written, failed, looked_up=looked_up, locks=locks)
         if len(self._outcomes) == len(self._commands):
             self._turn.end(kept=not failed)
@@ -152,3 +162,5 @@ class _Draft(NamedTuple):
 
     decision: CachedDecision
     statement: Statement
+    after: Mapping[str, Kept | None]
+    """What to remember of the accounts once it is written, None for nothing."""

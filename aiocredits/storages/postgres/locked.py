@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from asyncpg.pool import Pool
 
@@ -14,8 +14,16 @@ from aiocredits.storages.base import KeyTakenError
 from aiocredits.storages.postgres.committing import committed
 from aiocredits.storages.postgres.connecting import Driver, acquired
 from aiocredits.storages.postgres.failures import BUSY, LOST, translated
+from aiocredits.storages.postgres.pocket import Pockets
 from aiocredits.storages.postgres.retrying import retried
 from aiocredits.storages.postgres.unit import Unit
+
+
+class Committed(NamedTuple):
+    """What was decided and written, and the pockets that go with the books."""
+
+    decision: Decision
+    pockets: Pockets
 
 
 class LockedBatch:
@@ -43,8 +51,8 @@ class LockedBatch:
         self._sent = lost
         self._loaded = False
 
-    async def run(self, deadline: float) -> Decision:
-        """Return the decision that was committed, or raise what the caller is told."""
+    async def run(self, deadline: float) -> Committed:
+        """Return what was committed, or raise what the caller is told."""
         try:
             async with asyncio.timeout(deadline):
                 return await retried(self._attempt, (*BUSY, *LOST), deadline=deadline)
@@ -55,7 +63,7 @@ class LockedBatch:
         except Exception as error:
             raise translated(error) from error
 
-    async def _attempt(self) -> Decision:
+    async def _attempt(self) -> Committed:
         self._loaded = False
         try:
             async with acquired(self._pool) as connection:
@@ -71,7 +79,7 @@ class LockedBatch:
             self._every_key = True
             raise
 
-    async def _transaction(self, connection: Driver) -> Decision:
+    async def _transaction(self, connection: Driver) -> Committed:
         scope = scope_of(self._commands, every_key=self._every_key)
         async with committed(connection):
             unit = self._unit(connection, self._sql)
@@ -81,7 +89,7 @@ class LockedBatch:
             decision = decide(state, self._commands, self._at)
             self._sent = bool(decision.changes.accounts)
             await unit.save(decision.changes)
-        return decision
+        return Committed(decision, unit.pockets)
 
     def _told(self, error: Exception, deadline: float) -> Exception:
         if self._sent:

@@ -3,22 +3,24 @@
 
 -- Accounts of a batch, locked in the order of their names until the transaction ends.
 -- name: lock_accounts
-SELECT account, version, at, available, held, overdraft, overdraft_limit, status, time_zone, due_at
+SELECT account, version, at, available, held, overdraft, overdraft_limit, status, time_zone, due_at,
+       pocket
 FROM {schema}.accounts
 WHERE account = ANY($1::text[])
 ORDER BY account
 FOR UPDATE
 
 -- name: accounts
-SELECT account, version, at, available, held, overdraft, overdraft_limit, status, time_zone, due_at
+SELECT account, version, at, available, held, overdraft, overdraft_limit, status, time_zone, due_at,
+       pocket
 FROM {schema}.accounts
 WHERE account = ANY($1::text[])
 
 -- Accounts as charges need them, from one snapshot: each with every open grant that it has.
 -- name: books
 SELECT a.account, a.version, a.at, a.available, a.held, a.overdraft, a.overdraft_limit, a.status,
-       a.time_zone, a.due_at, g.account, g.number, g.state, g.amount, g.remaining, g.held, g.lapsed,
-       g.priority, g.category, g.unit_cost, g.scope, g.effective_at, g.expires_at, g.rolled_over,
+       a.time_zone, a.due_at, a.pocket, g.account, g.number, g.state, g.amount, g.remaining,
+       g.held, g.lapsed, g.priority, g.category, g.unit_cost, g.scope, g.effective_at, g.expires_at, g.rolled_over,
        g.description, g.metadata
 FROM {schema}.accounts AS a
 LEFT JOIN {schema}.grants AS g
@@ -119,39 +121,56 @@ ORDER BY version DESC
 LIMIT $1
 
 -- name: page_grants
-SELECT account, number, state, amount, remaining, held, lapsed, priority,
-       category, unit_cost, scope, effective_at, expires_at, rolled_over,
-       description, metadata
-FROM {schema}.grants
-WHERE account = $2 AND number > $3
-ORDER BY number
+SELECT g.account, g.number, g.state, g.amount, g.remaining, g.held, g.lapsed, g.priority,
+       g.category, g.unit_cost, g.scope, g.effective_at, g.expires_at, g.rolled_over,
+       g.description, g.metadata, a.pocket
+FROM {schema}.grants AS g
+JOIN {schema}.accounts AS a ON a.account = g.account
+WHERE g.account = $2 AND g.number > $3
+ORDER BY g.number
 LIMIT $1
 
 -- name: page_open_grants
-SELECT account, number, state, amount, remaining, held, lapsed, priority,
-       category, unit_cost, scope, effective_at, expires_at, rolled_over,
-       description, metadata
-FROM {schema}.grants
-WHERE account = $2 AND number > $3
-  AND state IN ('pending', 'scheduled', 'live', 'expiring', 'revoking')
-ORDER BY number
+SELECT g.account, g.number, g.state, g.amount, g.remaining, g.held, g.lapsed, g.priority,
+       g.category, g.unit_cost, g.scope, g.effective_at, g.expires_at, g.rolled_over,
+       g.description, g.metadata, a.pocket
+FROM {schema}.grants AS g
+JOIN {schema}.accounts AS a ON a.account = g.account
+WHERE g.account = $2 AND g.number > $3
+  AND g.state IN ('pending', 'scheduled', 'live', 'expiring', 'revoking')
+ORDER BY g.number
 LIMIT $1
 
+-- The rows of a page of holds, each after the pocket; without rows, the pocket alone.
 -- name: page_holds
-SELECT account, number, state, amount, captured, slices, placed_at, expires_at,
-       service, actor, description, metadata
-FROM {schema}.holds
-WHERE account = $2 AND number > $3
-ORDER BY number
-LIMIT $1
+SELECT a.pocket, h.account, h.number, h.state, h.amount, h.captured, h.slices, h.placed_at,
+       h.expires_at, h.service, h.actor, h.description, h.metadata
+FROM {schema}.accounts AS a
+LEFT JOIN (
+    SELECT account, number, state, amount, captured, slices, placed_at, expires_at,
+           service, actor, description, metadata
+    FROM {schema}.holds
+    WHERE account = $2 AND number > $3
+    ORDER BY number
+    LIMIT $1
+) AS h ON h.account = a.account
+WHERE a.account = $2
+ORDER BY h.number
 
 -- name: page_open_holds
-SELECT account, number, state, amount, captured, slices, placed_at, expires_at,
-       service, actor, description, metadata
-FROM {schema}.holds
-WHERE account = $2 AND number > $3 AND state = 'open'
-ORDER BY number
-LIMIT $1
+SELECT a.pocket, h.account, h.number, h.state, h.amount, h.captured, h.slices, h.placed_at,
+       h.expires_at, h.service, h.actor, h.description, h.metadata
+FROM {schema}.accounts AS a
+LEFT JOIN (
+    SELECT account, number, state, amount, captured, slices, placed_at, expires_at,
+           service, actor, description, metadata
+    FROM {schema}.holds
+    WHERE account = $2 AND number > $3 AND state = 'open'
+    ORDER BY number
+    LIMIT $1
+) AS h ON h.account = a.account
+WHERE a.account = $2
+ORDER BY h.number
 
 -- name: usage
 SELECT account, $2::date AS day, service, unit_cost, sum(spent)::bigint

@@ -1,14 +1,14 @@
 """Answering queries, each from one snapshot."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from asyncpg import Record
 
 from aiocredits._ledger import Scope, carried_over, load_opening, suffices
-from aiocredits._model import Account, Books
+from aiocredits._model import Account, Books, Grant, Hold
 from aiocredits._opening import Opening
 from aiocredits._queries import (
     AccountsQuery,
@@ -22,6 +22,7 @@ from aiocredits._queries import (
 )
 from aiocredits.storages.postgres import rows
 from aiocredits.storages.postgres.connecting import Driver
+from aiocredits.storages.postgres.pocket import load_pocket
 from aiocredits.storages.postgres.unit import Unit
 
 T = TypeVar("T")
@@ -49,10 +50,11 @@ async def answer(
             return await _page(connection, sql[page], limit, parameters, rows.load_entry)
         case GrantsQuery(account=name, after=after, limit=limit):
             page = "page_open_grants" if query.open_only else "page_grants"
-            return await _page(connection, sql[page], limit, (name, after), rows.load_grant)
+            return await _page(connection, sql[page], limit, (name, after), _grant)
         case HoldsQuery(account=name, after=after, limit=limit):
             page = "page_open_holds" if query.open_only else "page_holds"
-            return await _page(connection, sql[page], limit, (name, after), rows.load_hold)
+            found = await connection.fetch(sql[page], limit + 1, name, after)
+            return _cut(_holds(query, found), limit)
         case UsageQuery(account=name, since=since, until=until):
             usage = sql["usage_by_day" if query.by_day else "usage"]
             found = await connection.fetch(usage, name, since, until)
@@ -80,8 +82,8 @@ async def _books(connection: Driver, unit: Unit, query: BooksQuery, *, inside: b
     found = (await unit.look_up((), (query.account,))).get(query.account)
     if found is None:
         return Books(Account(query.account))
-    if suffices(found, query.at) and carried_over(found) is not None:
-        return found
+    if suffices(found, query.at) and (books := carried_over(found)) is not None:
+        return books
     # Something is due or owed, and takes more than the one statement whose snapshot that was.
     scope = Scope((query.account,))
     if inside:
@@ -100,5 +102,22 @@ async def _page(
     load: Callable[[Record], T],
 ) -> Page[T]:
     """Return at most `limit` rows; the statement asks for one more, to know if there are more."""
-    found = [load(row) for row in await connection.fetch(sql, limit + 1, *parameters)]
+    return _cut([load(row) for row in await connection.fetch(sql, limit + 1, *parameters)], limit)
+
+
+def _cut(found: list[T], limit: int) -> Page[T]:
     return Page(tuple(found[:limit]), more=len(found) > limit)
+
+
+def _grant(row: Record) -> Grant:
+    return load_pocket(row[16]).current(rows.load_grant(row))
+
+
+def _holds(query: HoldsQuery, found: Sequence[Record]) -> list[Hold]:
+    """Return holds that have rows, and those in the pocket, in one order."""
+    if not found:
+        return []
+    holds = [rows.load_hold(row[1:]) for row in found if row[1] is not None]
+    inside = load_pocket(found[0][0]).open_holds(query.account).values()
+    holds += [hold for hold in inside if hold.number > query.after]
+    return sorted(holds, key=lambda hold: hold.number)

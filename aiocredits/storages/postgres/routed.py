@@ -17,7 +17,7 @@ from asyncpg.pool import Pool
 from aiocredits._commands import Command, Outcome
 from aiocredits._ledger import decide_cached
 from aiocredits.errors import ContentionError, OutcomeUnknownError, StorageError
-from aiocredits.storages.postgres.cache import BooksCache
+from aiocredits.storages.postgres.cache import BooksCache, kept
 from aiocredits.storages.postgres.failures import refused_each
 from aiocredits.storages.postgres.locked import LockedBatch
 from aiocredits.storages.postgres.parts import parts_of
@@ -107,11 +107,13 @@ class _Part:
     async def run(self, deadline: float) -> Sequence[Outcome]:
         """Return the outcomes that were committed, or raise what the callers are told."""
         known, doubted = self._cache.of(self._commands)
-        decision = decide_cached(known, self._commands, self._at)
-        swap = Swap(self._pool, self._sql)
+        books = {name: account.books for name, account in known.items()}
+        decision = decide_cached(books, self._commands, self._at)
+        pockets = {name: account.pocket for name, account in known.items()}
+        swap = Swap(self._pool, self._sql, pockets)
         if decision.places:
             if await swap.run(decision.changes, deadline / 2):
-                self._cache.keep(decision.books)
+                self._cache.keep(kept(decision.books, swap.pockets))
                 self._cache.tried(decision.places, (), looked_up=(), locks=False)
                 return [decision.outcomes[place] for place in range(len(self._commands))]
             if swap.outdated:
@@ -132,8 +134,8 @@ class _Part:
             lost=swap.lost,
             unit=RoutedUnit,
         )
-        decision = await batch.run(deadline)
-        self._cache.keep_loaded(decision.books)
+        decision, pockets = await batch.run(deadline)
+        self._cache.keep_loaded(decision.books, pockets)
         return decision.outcomes
 
 

@@ -6,21 +6,23 @@
 -- the text of an array.
 
 -- name: lock_accounts
-SELECT account, version, at, available, held, overdraft, overdraft_limit, status, time_zone, due_at
+SELECT account, version, at, available, held, overdraft, overdraft_limit, status, time_zone, due_at,
+       pocket
 FROM {schema}.accounts
 WHERE account = $1
 FOR UPDATE
 
 -- name: accounts
-SELECT account, version, at, available, held, overdraft, overdraft_limit, status, time_zone, due_at
+SELECT account, version, at, available, held, overdraft, overdraft_limit, status, time_zone, due_at,
+       pocket
 FROM {schema}.accounts
 WHERE account = $1
 
 -- The one join: both tables are cut the same way, so it stays on one node.
 -- name: books
 SELECT a.account, a.version, a.at, a.available, a.held, a.overdraft, a.overdraft_limit, a.status,
-       a.time_zone, a.due_at, g.account, g.number, g.state, g.amount, g.remaining, g.held, g.lapsed,
-       g.priority, g.category, g.unit_cost, g.scope, g.effective_at, g.expires_at, g.rolled_over,
+       a.time_zone, a.due_at, a.pocket, g.account, g.number, g.state, g.amount, g.remaining,
+       g.held, g.lapsed, g.priority, g.category, g.unit_cost, g.scope, g.effective_at, g.expires_at, g.rolled_over,
        g.description, g.metadata
 FROM {schema}.accounts AS a
 LEFT JOIN {schema}.grants AS g
@@ -98,16 +100,18 @@ WHERE account = $1 AND key = ANY($2::text[])
 -- name: swap_account
 UPDATE {schema}.accounts
 SET version = $3, at = $4::text::timestamptz, available = $5, held = $6, overdraft = $7,
-    overdraft_limit = $8, status = $9, time_zone = $10, due_at = $11::text::timestamptz
+    overdraft_limit = $8, status = $9, time_zone = $10, due_at = $11::text::timestamptz,
+    pocket = $12
 WHERE account = $1 AND version = $2
 RETURNING account
 
 -- Or this one: it adds nothing if the account is there already.
 -- name: add_account
 INSERT INTO {schema}.accounts (
-    account, version, at, available, held, overdraft, overdraft_limit, status, time_zone, due_at
+    account, version, at, available, held, overdraft, overdraft_limit, status, time_zone, due_at,
+    pocket
 )
-VALUES ($1, $2, $3::text::timestamptz, $4, $5, $6, $7, $8, $9, $10::text::timestamptz)
+VALUES ($1, $2, $3::text::timestamptz, $4, $5, $6, $7, $8, $9, $10::text::timestamptz, $11)
 ON CONFLICT (account) DO NOTHING
 RETURNING account
 

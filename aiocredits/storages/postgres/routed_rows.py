@@ -7,16 +7,17 @@ from typing import TypeAlias
 from aiocredits._ledger import Changes
 from aiocredits._model import Account, Charge, Entry, Grant, Hold, Usage
 from aiocredits.storages._codec import dump_mapping, dump_scope, dump_slices
+from aiocredits.storages.postgres.pocket import Placement
 
 Row: TypeAlias = tuple[object, ...]
 
 
-def rows_of(changes: Changes) -> Iterator[tuple[str, list[Row]]]:
+def rows_of(changes: Changes, placed: Placement) -> Iterator[tuple[str, list[Row]]]:
     """Yield the names of statements, each with its rows; all but the accounts themselves."""
     yield "add_grant", [_grant(grant) for grant in changes.new_grants]
-    yield "change_grant", [_grant_change(grant) for grant in changes.grants]
-    yield "add_hold", [_hold(hold) for hold in changes.new_holds]
-    yield "change_hold", [_hold_change(hold) for hold in changes.holds]
+    yield "change_grant", [_grant_change(grant) for grant in placed.grants]
+    yield "add_hold", [_hold(hold) for hold in placed.new_holds]
+    yield "change_hold", [_hold_change(hold) for hold in placed.holds]
     yield "put_charge", [_charge(charge) for charge in changes.charges]
     yield "add_entry", [_entry(entry) for entry in changes.entries]
     # Sums of one day may be added to by two transactions of one account, never by two accounts.

@@ -11,8 +11,10 @@ from aiocredits._ledger import Changes
 from aiocredits._model import Account
 from aiocredits.storages.base import KeyTakenError
 from aiocredits.storages.postgres.connecting import DecideAgainError
+from aiocredits.storages.postgres.pocket import dump_pocket
 from aiocredits.storages.postgres.routed_rows import account_row, rows_of
 from aiocredits.storages.postgres.rows import numbers
+from aiocredits.storages.postgres.saving import placed_for
 from aiocredits.storages.postgres.unit import Unit
 
 
@@ -21,10 +23,11 @@ class RoutedUnit(Unit):
 
     async def save(self, changes: Changes) -> None:
         """Write the changes, or raise what makes the transaction roll back."""
+        placed = placed_for(changes, self.pockets)
         for old, new in sorted(changes.accounts):
-            await self._swap(old, new)
+            await self._swap(old, new, dump_pocket(placed.pockets[new.name]))
         try:
-            for name, rows in rows_of(changes):
+            for name, rows in rows_of(changes, placed):
                 if rows:
                     await self._connection.executemany(self._sql[name], rows)
         except UniqueViolationError as error:
@@ -32,9 +35,10 @@ class RoutedUnit(Unit):
             if (error.constraint_name or "").startswith("entries_key"):
                 raise KeyTakenError(str(error)) from error
             raise
+        self.pockets = {**self.pockets, **placed.pockets}
 
-    async def _swap(self, old: Account, new: Account) -> None:
-        query, row = "add_account", account_row(new)
+    async def _swap(self, old: Account, new: Account, pocket: str) -> None:
+        query, row = "add_account", (*account_row(new), pocket)
         if old.version:
             query, row = "swap_account", (old.name, old.version, *row[1:])
         if not await self._connection.fetch(self._sql[query], *row):

@@ -37,7 +37,7 @@ def to_micros(instant: datetime) -> str:
 
 def load_account(row: Values) -> Account:
     """Return an account from its columns."""
-    return Account._make(row)
+    return Account._make(row[:10])
 
 
 def load_grant(row: Values) -> Grant:
@@ -54,7 +54,7 @@ def load_grant(row: Values) -> Grant:
     )
 
 
-def load_hold(row: Record) -> Hold:
+def load_hold(row: Values) -> Hold:
     """Return a hold from its columns."""
     return Hold._make((*row[:5], load_slices(row[5]), *row[6:11], load_metadata(row[11])))
 
@@ -94,6 +94,21 @@ def account_columns(accounts: Iterable[Account]) -> Columns:
         _instants(c[2]),
         *map(numbers, c[3:7]),
         *map(texts, c[7:9]),
+        _instants_or_none(c[9]),
+    ]
+
+
+def moved_account_columns(changes: Iterable[tuple[Account, Account]]) -> Columns:
+    """Return names, expected versions, and what holds and charges change."""
+    old, new = zip(*changes, strict=True)
+    c = _columns(new, 10)
+    return [
+        texts(c[0]),
+        numbers([account.version for account in old]),
+        numbers(c[1]),
+        _instants(c[2]),
+        numbers(c[3]),
+        numbers(c[4]),
         _instants_or_none(c[9]),
     ]
 
@@ -142,12 +157,6 @@ def moved_grant_columns(grants: Iterable[Grant]) -> Columns:
     """Return what holds and charges change of ``grants``, after account and number."""
     c = _columns([grant[:7] for grant in grants], 7)
     return [texts(c[0]), numbers(c[1]), texts(c[2]), *map(numbers, c[4:7])]
-
-
-def charged_grant_columns(grants: Iterable[Grant]) -> Columns:
-    """Return what a charge changes of ``grants``, after the number and without the account."""
-    c = _columns([grant[:5] for grant in grants], 5)
-    return [numbers(c[1]), numbers(c[4])]
 
 
 def hold_columns(holds: Iterable[Hold]) -> Columns:

@@ -20,14 +20,15 @@ WITH taken AS MATERIALIZED (
 ),
 locked AS MATERIALIZED (
     SELECT w.account, w.version, w.at, w.available, w.held, w.overdraft, w.overdraft_limit,
-           w.status, w.time_zone, w.due_at
+           w.status, w.time_zone, w.due_at, w.pocket
     FROM unnest(
         $3::text::text[], $4::text::bigint[], $5::text::bigint[], $6::text::bigint[],
         $7::text::bigint[], $8::text::bigint[], $9::text::bigint[], $10::text::bigint[],
-        $11::text::text[], $12::text::text[], $13::text::bigint[]
+        $11::text::text[], $12::text::text[], $13::text::bigint[],
+        $14::text::text[]
     ) AS w (
         account, expected, version, at, available, held, overdraft, overdraft_limit, status,
-        time_zone, due_at
+        time_zone, due_at, pocket
     )
     JOIN {schema}.accounts AS a ON a.account = w.account
     WHERE a.version = w.expected AND a.account NOT IN (SELECT t.account FROM taken AS t)
@@ -45,26 +46,30 @@ changed AS (
         status = w.status,
         time_zone = w.time_zone,
         due_at = timestamptz 'epoch' + w.due_at / 1000000 * interval '1 s'
-            + w.due_at % 1000000 * interval '1 us'
+            + w.due_at % 1000000 * interval '1 us',
+        pocket = w.pocket
     FROM locked AS w
     WHERE a.account = w.account
     RETURNING a.account
 ),
 added AS (
     INSERT INTO {schema}.accounts (
-        account, version, at, available, held, overdraft, overdraft_limit, status, time_zone, due_at
+        account, version, at, available, held, overdraft, overdraft_limit, status, time_zone, due_at,
+        pocket
     )
     SELECT n.account, n.version,
            timestamptz 'epoch' + n.at / 1000000 * interval '1 s' + n.at % 1000000 * interval '1 us',
            n.available, n.held, n.overdraft, n.overdraft_limit, n.status, n.time_zone,
            timestamptz 'epoch' + n.due_at / 1000000 * interval '1 s'
-               + n.due_at % 1000000 * interval '1 us'
+               + n.due_at % 1000000 * interval '1 us',
+           n.pocket
     FROM unnest(
-        $14::text::text[], $15::text::bigint[], $16::text::bigint[], $17::text::bigint[],
-        $18::text::bigint[], $19::text::bigint[], $20::text::bigint[], $21::text::text[],
-        $22::text::text[], $23::text::bigint[]
+        $15::text::text[], $16::text::bigint[], $17::text::bigint[], $18::text::bigint[],
+        $19::text::bigint[], $20::text::bigint[], $21::text::bigint[], $22::text::text[],
+        $23::text::text[], $24::text::bigint[], $25::text::text[]
     ) AS n (
-        account, version, at, available, held, overdraft, overdraft_limit, status, time_zone, due_at
+        account, version, at, available, held, overdraft, overdraft_limit, status, time_zone, due_at,
+        pocket
     )
     ON CONFLICT (account) DO NOTHING
     RETURNING account
@@ -87,10 +92,10 @@ new_grants AS (
                + g.expires_at % 1000000 * interval '1 us',
            g.rolled_over, g.description, g.metadata
     FROM unnest(
-        $24::text::text[], $25::text::bigint[], $26::text::text[], $27::text::bigint[],
-        $28::text::bigint[], $29::text::bigint[], $30::text::bigint[], $31::text::integer[],
-        $32::text::text[], $33::text::text[], $34::text::text[], $35::text::bigint[],
-        $36::text::bigint[], $37::text::boolean[], $38::text::text[], $39::text::text[]
+        $26::text::text[], $27::text::bigint[], $28::text::text[], $29::text::bigint[],
+        $30::text::bigint[], $31::text::bigint[], $32::text::bigint[], $33::text::integer[],
+        $34::text::text[], $35::text::text[], $36::text::text[], $37::text::bigint[],
+        $38::text::bigint[], $39::text::boolean[], $40::text::text[], $41::text::text[]
     ) AS g (
         account, number, state, amount, remaining, held, lapsed, priority, category, unit_cost,
         scope, effective_at, expires_at, rolled_over, description, metadata
@@ -108,8 +113,8 @@ grants AS (
         expires_at = timestamptz 'epoch' + c.expires_at / 1000000 * interval '1 s'
             + c.expires_at % 1000000 * interval '1 us'
     FROM unnest(
-        $40::text::text[], $41::text::bigint[], $42::text::text[], $43::text::bigint[],
-        $44::text::bigint[], $45::text::bigint[], $46::text::bigint[], $47::text::bigint[]
+        $42::text::text[], $43::text::bigint[], $44::text::text[], $45::text::bigint[],
+        $46::text::bigint[], $47::text::bigint[], $48::text::bigint[], $49::text::bigint[]
     ) AS c (account, number, state, remaining, held, lapsed, effective_at, expires_at)
     WHERE (c.account IN (SELECT s.account FROM saved AS s)) IS TRUE
       AND g.account = c.account AND g.number = c.number
@@ -126,9 +131,9 @@ new_holds AS (
                + h.expires_at % 1000000 * interval '1 us',
            h.service, h.actor, h.description, h.metadata
     FROM unnest(
-        $48::text::text[], $49::text::bigint[], $50::text::text[], $51::text::bigint[],
-        $52::text::bigint[], $53::text::text[], $54::text::bigint[], $55::text::bigint[],
-        $56::text::text[], $57::text::text[], $58::text::text[], $59::text::text[]
+        $50::text::text[], $51::text::bigint[], $52::text::text[], $53::text::bigint[],
+        $54::text::bigint[], $55::text::text[], $56::text::bigint[], $57::text::bigint[],
+        $58::text::text[], $59::text::text[], $60::text::text[], $61::text::text[]
     ) AS h (
         account, number, state, amount, captured, slices, placed_at, expires_at, service, actor,
         description, metadata
@@ -144,8 +149,8 @@ holds AS (
         expires_at = timestamptz 'epoch' + c.expires_at / 1000000 * interval '1 s'
             + c.expires_at % 1000000 * interval '1 us'
     FROM unnest(
-        $60::text::text[], $61::text::bigint[], $62::text::text[], $63::text::bigint[],
-        $64::text::bigint[], $65::text::text[], $66::text::bigint[]
+        $62::text::text[], $63::text::bigint[], $64::text::text[], $65::text::bigint[],
+        $66::text::bigint[], $67::text::text[], $68::text::bigint[]
     ) AS c (account, number, state, amount, captured, slices, expires_at)
     WHERE (c.account IN (SELECT s.account FROM saved AS s)) IS TRUE
       AND h.account = c.account AND h.number = c.number
@@ -156,8 +161,8 @@ charges AS (
            timestamptz 'epoch' + c.at / 1000000 * interval '1 s' + c.at % 1000000 * interval '1 us',
            c.service, c.slices, c.owed, c.refunded
     FROM unnest(
-        $67::text::text[], $68::text::bigint[], $69::text::bigint[], $70::text::bigint[],
-        $71::text::text[], $72::text::text[], $73::text::bigint[], $74::text::bigint[]
+        $69::text::text[], $70::text::bigint[], $71::text::bigint[], $72::text::bigint[],
+        $73::text::text[], $74::text::text[], $75::text::bigint[], $76::text::bigint[]
     ) AS c (account, number, amount, at, service, slices, owed, refunded)
     WHERE (c.account IN (SELECT s.account FROM saved AS s)) IS TRUE
     ON CONFLICT (account, number) DO UPDATE
@@ -173,11 +178,11 @@ entries AS (
            e.amount, e.available, e.held, e.overdraft, e.slices, e.subject, e.service, e.actor,
            e.description, e.metadata, e.key, e.terms, e.detail
     FROM unnest(
-        $75::text::text[], $76::text::bigint[], $77::text::text[], $78::text::bigint[],
-        $79::text::bigint[], $80::text::bigint[], $81::text::bigint[], $82::text::bigint[],
-        $83::text::text[], $84::text::bigint[], $85::text::text[], $86::text::text[],
-        $87::text::text[], $88::text::text[], $89::text::text[], $90::text::text[],
-        $91::text::text[]
+        $77::text::text[], $78::text::bigint[], $79::text::text[], $80::text::bigint[],
+        $81::text::bigint[], $82::text::bigint[], $83::text::bigint[], $84::text::bigint[],
+        $85::text::text[], $86::text::bigint[], $87::text::text[], $88::text::text[],
+        $89::text::text[], $90::text::text[], $91::text::text[], $92::text::text[],
+        $93::text::text[]
     ) AS e (
         account, version, kind, at, amount, available, held, overdraft, slices, subject, service,
         actor, description, metadata, key, terms, detail
@@ -188,8 +193,8 @@ usage AS (
     INSERT INTO {schema}.usage AS u (account, day, service, unit_cost, spent)
     SELECT d.account, d.day, d.service, d.unit_cost, d.spent
     FROM unnest(
-        $92::text::text[], $93::text::date[], $94::text::text[],
-        $95::text::text[], $96::text::bigint[]
+        $94::text::text[], $95::text::date[], $96::text::text[],
+        $97::text::text[], $98::text::bigint[]
     ) AS d (account, day, service, unit_cost, spent)
     WHERE (d.account IN (SELECT s.account FROM saved AS s)) IS TRUE
     ON CONFLICT (account, day, service, unit_cost) DO UPDATE SET spent = u.spent + excluded.spent

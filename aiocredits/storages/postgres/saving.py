@@ -1,16 +1,17 @@
 """Writing changes: one statement, the smallest that can say them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from asyncpg import UniqueViolationError
 
 from aiocredits._ledger import Changes, KeyOf
-from aiocredits._model import Account, Grant, Usage
+from aiocredits._model import Account, Usage
 from aiocredits.storages._codec import dump_mapping, dump_slices
 from aiocredits.storages.base import KeyTakenError
 from aiocredits.storages.postgres import rows
 from aiocredits.storages.postgres.connecting import Driver
+from aiocredits.storages.postgres.pocket import Placement, Pockets, dump_pocket, place
 
 # What moves credits of grants that are there, and of their accounts nothing but the balances.
 _MOVES = frozenset({"consume", "hold", "extend", "capture", "release", "timeout"})
@@ -22,6 +23,8 @@ class Statement(NamedTuple):
 
     name: str
     arguments: Sequence[object]
+    pockets: Pockets
+    """What the pockets of the accounts become."""
 
 
 async def save(connection: Driver, sql: Mapping[str, str], statement: Statement) -> list[str]:
@@ -41,21 +44,33 @@ async def save(connection: Driver, sql: Mapping[str, str], statement: Statement)
     return written or []
 
 
-def statement_for(changes: Changes, new_keys: Sequence[KeyOf] = ()) -> Statement:
-    """Return what writes the changes.
+def statement_for(changes: Changes, pockets: Pockets, new_keys: Sequence[KeyOf] = ()) -> Statement:
+    """Return what writes the changes to accounts with these `pockets`.
 
     An account one of whose `new_keys` has been written before is left out, as one that has changed.
     """
     kinds = {entry.kind for entry in changes.entries}
-    # Debt, new accounts, and accounts of which only due_at was counted anew need all columns.
-    moves = kinds and kinds <= _MOVES and not changes.charges
-    if not moves or not all(map(_has_moved, changes.accounts)):
-        return Statement("save", _save(changes, new_keys))
-    if not kinds <= _CHARGES or not _are_plain(changes):
-        return Statement("move", _move(changes, new_keys))
+    moves = _only_moves(changes, kinds)
+    placed = place(changes, pockets, moves=moves)
+    # New accounts, and accounts of which only due_at was counted anew, need all columns.
+    if not moves or placed.holds or not all(map(_has_moved, changes.accounts)):
+        return Statement("save", _save(changes, placed, new_keys), placed.pockets)
+    if not kinds <= _CHARGES or placed.grants or not _are_plain(changes):
+        return Statement("move", _move(changes, placed, new_keys), placed.pockets)
     if len(changes.entries) == 1:
-        return Statement("charge_one", _charge_one(changes, new_keys))
-    return Statement("charge", _charge(changes, new_keys))
+        return Statement("charge_one", _charge_one(changes, placed, new_keys), placed.pockets)
+    return Statement("charge", _charge(changes, placed, new_keys), placed.pockets)
+
+
+def placed_for(changes: Changes, pockets: Pockets) -> Placement:
+    """Return where the changes are written, to accounts with these `pockets`."""
+    kinds = {entry.kind for entry in changes.entries}
+    return place(changes, pockets, moves=_only_moves(changes, kinds))
+
+
+def _only_moves(changes: Changes, kinds: Collection[str]) -> bool:
+    """Tell whether nothing changes but how much there is, and what is held."""
+    return bool(kinds) and _MOVES.issuperset(kinds) and not changes.charges
 
 
 def _has_moved(change: tuple[Account, Account]) -> bool:
@@ -64,78 +79,74 @@ def _has_moved(change: tuple[Account, Account]) -> bool:
 
 
 def _are_plain(changes: Changes) -> bool:
-    """Tell whether each account pays from one grant for one service, and has nothing else."""
-    if not len(changes.accounts) == len(changes.grants) == len(changes.usage):
+    """Tell whether each account pays for one service, and has nothing held or owed."""
+    if len(changes.accounts) != len(changes.usage):
         return False
     if any(entry.actor or entry.detail for entry in changes.entries):
         return False
-    return all(map(_is_plain, changes.accounts, changes.grants, changes.usage))
+    return all(map(_is_plain, changes.accounts, changes.usage))
 
 
-def _is_plain(change: tuple[Account, Account], grant: Grant, used: Usage) -> bool:
+def _is_plain(change: tuple[Account, Account], used: Usage) -> bool:
     old, new = change
-    free = not new.held_micros and not new.overdraft_micros and grant.state == "live"
-    return free and new.name == grant.account == used.account and old.due_at == new.due_at
+    free = not new.held_micros and not new.overdraft_micros
+    return free and new.name == used.account and old.due_at == new.due_at
+
+
+def _pockets(accounts: Iterable[Account], placed: Placement) -> str:
+    return rows.texts([dump_pocket(placed.pockets[account.name]) for account in accounts])
 
 
 def _keys(new_keys: Sequence[KeyOf]) -> rows.Columns:
     return [rows.texts([name for name, _ in new_keys]), rows.texts([key for _, key in new_keys])]
 
 
-def _keys_and_accounts(
-    accounts: Sequence[tuple[Account, Account]], new_keys: Sequence[KeyOf]
-) -> tuple[rows.Columns, rows.Columns]:
-    """Return keys, names and expected versions; and what the accounts become, from version on."""
-    name, *new = rows.account_columns(after for _, after in accounts)
-    expected = rows.numbers(old.version for old, _ in accounts)
-    return [*_keys(new_keys), name, expected], new
-
-
-def _save(changes: Changes, new_keys: Sequence[KeyOf]) -> rows.Columns:
+def _save(changes: Changes, placed: Placement, new_keys: Sequence[KeyOf]) -> rows.Columns:
     known = [pair for pair in changes.accounts if pair[0].version]
     added = sorted(after for old, after in changes.accounts if not old.version)
-    expected, new = _keys_and_accounts(known, new_keys)
+    name, *new = rows.account_columns(after for _, after in known)
     return [
-        *expected,
+        *_keys(new_keys),
+        name,
+        rows.numbers(old.version for old, _ in known),
         *new,
+        _pockets([after for _, after in known], placed),
         *rows.account_columns(added),
+        _pockets(added, placed),
         *rows.grant_columns(changes.new_grants),
-        *rows.grant_change_columns(changes.grants),
-        *rows.hold_columns(changes.new_holds),
-        *rows.hold_change_columns(changes.holds),
+        *rows.grant_change_columns(placed.grants),
+        *rows.hold_columns(placed.new_holds),
+        *rows.hold_change_columns(placed.holds),
         *rows.charge_columns(changes.charges),
         *rows.entry_columns(changes.entries),
         *rows.usage_columns(changes.usage),
     ]
 
 
-def _move(changes: Changes, new_keys: Sequence[KeyOf]) -> rows.Columns:
-    expected, new = _keys_and_accounts(changes.accounts, new_keys)
+def _move(changes: Changes, placed: Placement, new_keys: Sequence[KeyOf]) -> rows.Columns:
     return [
-        *expected,
-        *new[:4],
-        new[8],
-        *rows.moved_grant_columns(changes.grants),
-        *rows.hold_columns(changes.new_holds),
-        *rows.hold_change_columns(changes.holds),
+        *_keys(new_keys),
+        *rows.moved_account_columns(changes.accounts),
+        _pockets([after for _, after in changes.accounts], placed),
+        *rows.moved_grant_columns(placed.grants),
+        *rows.hold_columns(placed.new_holds),
         *rows.entry_columns(changes.entries),
         *rows.usage_columns(changes.usage),
     ]
 
 
-def _charge(changes: Changes, new_keys: Sequence[KeyOf]) -> rows.Columns:
+def _charge(changes: Changes, placed: Placement, new_keys: Sequence[KeyOf]) -> rows.Columns:
     return [
         *_keys(new_keys),
         *rows.charged_account_columns(changes.accounts),
-        *rows.charged_grant_columns(changes.grants),
+        _pockets([after for _, after in changes.accounts], placed),
         *rows.usage_columns(changes.usage)[1:],
         *rows.charge_entry_columns(changes.entries),
     ]
 
 
-def _charge_one(changes: Changes, new_keys: Sequence[KeyOf]) -> list[object]:
+def _charge_one(changes: Changes, placed: Placement, new_keys: Sequence[KeyOf]) -> list[object]:
     ((old, new),) = changes.accounts
-    (grant,) = changes.grants
     (used,) = changes.usage
     (entry,) = changes.entries
     return [
@@ -145,8 +156,7 @@ def _charge_one(changes: Changes, new_keys: Sequence[KeyOf]) -> list[object]:
         new.version,
         new.at,
         new.available_micros,
-        grant.number,
-        grant.remaining_micros,
+        dump_pocket(placed.pockets[new.name]),
         used.day,
         used.service or "",
         "" if used.unit_cost is None else str(used.unit_cost),

@@ -9,6 +9,9 @@
 -- Pages are left part empty where rows change, so that an update finds room beside its row and
 -- touches no index: what a charge changes is in no index and in no index's condition.
 
+-- The pocket has what charges and holds change of grants and holds: [[[grant, remaining, held], …],
+-- [[hold, amount, captured, slices, placed_at, expires_at, service, actor, description, metadata], …]].
+-- Of a grant that is in it, remaining and held are old in its row; a hold that is in it has no row.
 CREATE TABLE {schema}.accounts (
     account         text COLLATE "C" NOT NULL,
     version         bigint NOT NULL,
@@ -20,6 +23,7 @@ CREATE TABLE {schema}.accounts (
     status          text NOT NULL,
     time_zone       text NOT NULL,
     due_at          timestamptz,
+    pocket          text NOT NULL DEFAULT '[[],[]]',
     PRIMARY KEY (account),
     CHECK (
         version > 0 AND available >= 0 AND held >= 0 AND overdraft >= 0 AND overdraft_limit >= 0

@@ -175,13 +175,13 @@ class PostgresStorage(EntryTables):
                 pool, self._sql, others, at, every_key=fast.every_key, lost=fast.lost
             )
             try:
-                decision = await locked.run(deadline)
+                decision, pockets = await locked.run(deadline)
             except StorageError as error:
                 if not outcomes:
                     raise
                 outcomes.update(zip(places, refused_each(error, others), strict=True))
             else:
-                self._cache.keep_loaded(decision.books)
+                self._cache.keep_loaded(decision.books, pockets)
                 outcomes.update(zip(places, decision.outcomes, strict=True))
         return [outcomes[place] for place in range(len(commands))]
 

@@ -11,15 +11,18 @@ from aiocredits._ledger import Changes
 from aiocredits.storages.postgres.committing import committed
 from aiocredits.storages.postgres.connecting import DecideAgainError, acquired
 from aiocredits.storages.postgres.failures import BUSY, LOST
+from aiocredits.storages.postgres.pocket import Pockets
 from aiocredits.storages.postgres.routed_unit import RoutedUnit
 
 
 class Swap:
     """A transaction that only writes, and what is known of it if it did not succeed."""
 
-    def __init__(self, pool: "Pool[Any]", sql: Mapping[str, str]) -> None:
+    def __init__(self, pool: "Pool[Any]", sql: Mapping[str, str], pockets: Pockets) -> None:
         self._pool = pool
         self._sql = sql
+        self.pockets = pockets
+        """Those of the accounts: as remembered, and then as written."""
         self.outdated = False
         """Whether the account was not as it was remembered."""
         self.lost = False
@@ -44,6 +47,8 @@ class Swap:
     async def _transaction(self, changes: Changes) -> None:
         async with acquired(self._pool) as connection:
             async with committed(connection):
-                await RoutedUnit(connection, self._sql).save(changes)
+                unit = RoutedUnit(connection, self._sql, self.pockets)
+                await unit.save(changes)
                 self.lost = True  # from here to the answer to the commit
             self.lost = False
+            self.pockets = unit.pockets

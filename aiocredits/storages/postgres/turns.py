@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
-from aiocredits._model import Books
+from aiocredits.storages.postgres.cache import Kept
 
 
 class Turn:
@@ -22,8 +22,8 @@ class Turn:
         self._ended = False
         self._waiting: list[asyncio.Future[None]] = []
         self._before = turns.last_of(accounts)
-        self.expected: Mapping[str, Books] | None = None
-        """The books of every account of the batch, once they are on their way to the database."""
+        self.expected: Mapping[str, Kept] | None = None
+        """What to remember of its accounts, once all of them are on their way to the database."""
         self.kept = False
         """Whether they are in the database, just as they were expected."""
         turns.begin(self, accounts)
@@ -59,9 +59,9 @@ class Turn:
             self._waiting.append(waiting)
             await waiting
 
-    def foreseen(self) -> Mapping[str, Books] | None:
+    def foreseen(self) -> Mapping[str, Kept] | None:
         """Return what those before are writing: None if it is not known, or if there are none."""
-        foreseen: dict[str, Books] = {}
+        foreseen: dict[str, Kept] = {}
         for turn in self._before:
             if turn.expected is None:
                 return None

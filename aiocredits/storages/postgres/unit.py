@@ -21,6 +21,7 @@ from aiocredits._ledger import (
 from aiocredits._model import Account, Books, Charge, Entry, Grant, Hold
 from aiocredits.storages.postgres import rows
 from aiocredits.storages.postgres.connecting import DecideAgainError, Driver
+from aiocredits.storages.postgres.pocket import EMPTY, Pocket, Pockets, load_pocket
 from aiocredits.storages.postgres.saving import save, statement_for
 
 
@@ -38,10 +39,19 @@ OwnedT = TypeVar("OwnedT", bound=_Owned)
 class Unit:
     """A transaction at work on one connection; `sql` has the statements by name."""
 
-    def __init__(self, connection: Driver, sql: Mapping[str, str], *, lock: bool = True) -> None:
+    def __init__(
+        self,
+        connection: Driver,
+        sql: Mapping[str, str],
+        pockets: Pockets | None = None,
+        *,
+        lock: bool = True,
+    ) -> None:
         self._connection = connection
         self._sql = sql
         self._lock = lock
+        self.pockets = pockets or {}
+        """What the rows of accounts keep of grants and holds, as loaded or saved last."""
 
     async def load(self, scope: Scope, at: datetime) -> State:
         """Return what `scope` asks for; see `aiocredits.storages.Unit.load`.
@@ -50,7 +60,9 @@ class Unit:
         """
         names = scope.accounts
         query = "lock_accounts" if self._lock else "accounts"
-        accounts = await self._fetch(query, rows.load_account, names)
+        found = await self._records(query, names)
+        accounts = [rows.load_account(row) for row in found]
+        self.pockets = {row[0]: load_pocket(row[10]) for row in found}
         charges = await self._charges(scope, accounts)
         holds, timeouts = await self._holds(scope, accounts, at)
         grants = await self._grants(scope, (*holds, *charges))
@@ -71,19 +83,27 @@ class Unit:
     async def look_up(
         self, commands: Sequence[Command], names: Collection[str]
     ) -> dict[str, Books]:
-        """Return accounts as they are now, unlocked, with open grants and holds that are named."""
+        """Return accounts as they are now, unlocked, with open grants and holds that are named.
+
+        Holds in pockets come for nothing, so they are there as well.
+        """
         accounts: dict[str, Account] = {}
+        pockets: dict[str, Pocket] = {}
         grants: defaultdict[str, list[Grant]] = defaultdict(list)
         for row in await self._records("books", list(names)):
-            if row[0] not in accounts:
-                accounts[row[0]] = rows.load_account(row[:10])
-            if row[10] is not None:
-                grants[row[0]].append(rows.load_grant(row[10:]))
+            name = row[0]
+            if name not in accounts:
+                accounts[name] = rows.load_account(row)
+                pockets[name] = load_pocket(row[10])
+            if row[11] is not None:
+                grants[name].append(pockets[name].current(rows.load_grant(row[11:])))
+        self.pockets = pockets
         named = [pair for pair in scope_of(commands).holds if pair[0] in accounts]
-        found = await self._fetch("named_holds", rows.load_hold, *_pairs(named)) if named else []
-        holds = _by_account(found)
+        holds = _by_account(await self._named_holds(named))
         return {
-            name: Books(account, in_burn_order(grants[name]), holds[name])
+            name: Books(
+                account, in_burn_order(grants[name]), pockets[name].open_holds(name) | holds[name]
+            )
             for name, account in accounts.items()
         }
 
@@ -91,9 +111,11 @@ class Unit:
         """Write the changes, or raise what makes the transaction roll back."""
         if not changes.accounts:
             return
-        written = await save(self._connection, self._sql, statement_for(changes))
+        statement = statement_for(changes, self.pockets)
+        written = await save(self._connection, self._sql, statement)
         if len(written) != len(changes.accounts):
             raise DecideAgainError
+        self.pockets = {**self.pockets, **statement.pockets}
 
     async def _grants(self, scope: Scope, reaching: Sequence[Hold | Charge]) -> list[Grant]:
         grants = await self._fetch("open_grants", rows.load_grant, scope.accounts)
@@ -105,7 +127,7 @@ class Unit:
         if scope.late:
             lapsed = await self._fetch("lapsed_grants", rows.load_grant, *_pairs(scope.late))
             grants += lapsed
-        return grants
+        return [self._pocket(grant.account).current(grant) for grant in grants]
 
     async def _holds(
         self, scope: Scope, accounts: Sequence[Account], at: datetime
@@ -117,13 +139,32 @@ class Unit:
         holds: list[Hold] = []
         timeouts: dict[str, datetime] = {}
         if scope.holds:
-            holds += await self._fetch("named_holds", rows.load_hold, *_pairs(scope.holds))
+            holds += await self._named_holds(scope.holds)
         due = [account.name for account in accounts if account.due_at and account.due_at <= at]
         if due:
             holds += await self._fetch("due_holds", rows.load_hold, due, at)
             found = await self._records("next_timeouts", due, at)
             timeouts = {row[0]: row[1] for row in found}
+        for name in due:
+            for hold in self._pocket(name).open_holds(name).values():
+                if hold.expires_at <= at:
+                    holds.append(hold)
+                else:
+                    timeouts[name] = min(hold.expires_at, timeouts.get(name, hold.expires_at))
         return holds, timeouts
+
+    async def _named_holds(self, named: Sequence[NumberOf]) -> list[Hold]:
+        """Return the holds that are named, from pockets where they are open and found room."""
+        pockets = {name: self._pocket(name).open_holds(name) for name, _ in named}
+        found = [pockets[name][number] for name, number in named if number in pockets[name]]
+        others = [(name, number) for name, number in named if number not in pockets[name]]
+        if others:
+            found += await self._fetch("named_holds", rows.load_hold, *_pairs(others))
+        return found
+
+    def _pocket(self, name: str) -> Pocket:
+        # An account that was not there when it was asked for may have grants a moment later.
+        return self.pockets.get(name, EMPTY)
 
     async def _charges(self, scope: Scope, accounts: Sequence[Account]) -> list[Charge]:
         charges: list[Charge] = []
@@ -161,13 +202,6 @@ class Unit:
 
     async def _records(self, query: str, names: Sequence[str], *values: object) -> list[Record]:
         return await self._connection.fetch(self._sql[query], names, *values)
-
-
-async def look_up(
-    connection: Driver, sql: Mapping[str, str], commands: Sequence[Command], names: Collection[str]
-) -> dict[str, Books]:
-    """Return accounts as they are now, unlocked, with open grants and the holds that are named."""
-    return await Unit(connection, sql).look_up(commands, names)
 
 
 def _pairs(pairs: Iterable[tuple[str, Any]]) -> tuple[list[str], list[Any]]:
