@@ -28,7 +28,7 @@ from aiocredits._commands import (
 from aiocredits._ledger.carry import carried_over, suffices
 from aiocredits._ledger.decide import decide
 from aiocredits._ledger.state import Changes, State
-from aiocredits._model import Books
+from aiocredits._model import NO_HOLDS, Books
 
 MAX_HOLDS = 512
 """How many open holds of one account are worth remembering."""
@@ -52,8 +52,10 @@ class CachedDecision(NamedTuple):
 def remembered(books: Books) -> Books | None:
     """Return what to remember of an account that was loaded or decided, None for nothing."""
     holds = books.holds
-    if holds and any(hold.state != "open" for hold in holds.values()):
-        holds = {number: hold for number, hold in holds.items() if hold.state == "open"}
+    if holds:
+        still = {number: hold for number, hold in holds.items() if hold.state == "open"}
+        if len(still) < len(holds):
+            holds = still or NO_HOLDS
     if len(holds) > MAX_HOLDS:
         holds = dict(islice(holds.items(), len(holds) - MAX_HOLDS, None))
     return carried_over(books, holds)

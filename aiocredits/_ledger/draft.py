@@ -6,7 +6,7 @@ nothing has happened: no verb has to clean up.
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 from zoneinfo import ZoneInfo
 
 from aiocredits._amounts import MAX_MICROS, Micros, plain, to_credits
@@ -44,6 +44,17 @@ _ENDED: dict[GrantState, GrantState] = {
 }
 
 
+_Mark: TypeAlias = tuple[
+    Account,
+    datetime | None,
+    Mapping[int, Grant],
+    Mapping[int, Hold],
+    Mapping[int, Charge],
+    int,
+    int,
+]
+
+
 class Draft:
     """One account's books, open for writing while a batch is decided.
 
@@ -76,7 +87,8 @@ class Draft:
         self.due_at = self.account.due_at
         self.entries: list[Entry] = []
         self.usage: list[UsageDelta] = []
-        self._mark = (self.account, self.due_at, self.grants, self.holds, self.charges, 0, 0)
+        # None for the books before: most drafts have one command.
+        self._mark: _Mark | None = None
         # Copied when they are first written to: most commands touch one grant, and nothing else.
         self._own_grants: dict[int, Grant] | None = None
         self._own_holds: dict[int, Hold] | None = None
@@ -97,7 +109,8 @@ class Draft:
 
     def rollback(self) -> None:
         """Be again as `begin` has marked it."""
-        self.account, self.due_at, self.grants, self.holds, self.charges, old, counted = self._mark
+        mark = self._mark or _mark_of(self.before)
+        self.account, self.due_at, self.grants, self.holds, self.charges, old, counted = mark
         del self.entries[old:]
         del self.usage[counted:]
         self.begin()
@@ -309,3 +322,8 @@ class Draft:
     def _missing(self, noun: str, number: int) -> NoReturn:
         user_id, unit = self.owner
         raise NotFoundError(user_id=user_id, unit=unit, noun=noun, id=self.id(number))
+
+
+def _mark_of(books: Books) -> _Mark:
+    account, grants, holds, charges, _ = books
+    return account, account.due_at, grants, holds, charges, 0, 0

@@ -64,11 +64,11 @@ def give_back(
 def split(slices: Slices, micros: Micros) -> tuple[Slices, Slices]:
     """Cut slices in two, so that the first part adds up to `micros`."""
     for index, (grant, part) in enumerate(slices):
+        if not micros:
+            return slices[:index], slices[index:]
         if part > micros:
-            rest = (make(Slice, (grant, part - micros)), *slices[index + 1 :])
-            if not micros:
-                return slices[:index], rest
-            return (*slices[:index], make(Slice, (grant, micros))), rest
+            first = (*slices[:index], make(Slice, (grant, micros)))
+            return first, (make(Slice, (grant, part - micros)), *slices[index + 1 :])
         micros -= part
     return slices, ()
 

@@ -15,7 +15,7 @@ from asyncpg import PostgresError
 from asyncpg.pool import Pool
 
 from aiocredits._commands import Command, Outcome
-from aiocredits._ledger import CachedDecision, decide_cached, is_cheap, remembered
+from aiocredits._ledger import decide_cached, is_cheap, remembered
 from aiocredits.storages.base import KeyTakenError
 from aiocredits.storages.postgres.cache import BooksCache, Kept, kept
 from aiocredits.storages.postgres.connecting import Driver, acquired
@@ -120,7 +120,8 @@ class FastBatch:
         decided = sum(map(len, decision.places.values())) == len(self._commands)
         if decided and len(expected) == len(decision.places):
             self._turn.expected = expected
-        return _Draft(decision, statement, after)
+        # Without the changes: the garbage collector looks at whatever waits for an answer.
+        return _Draft(decision.outcomes, decision.places, statement, after)
 
     async def _write(
         self,
@@ -131,19 +132,18 @@ class FastBatch:
         looked_up: Collection[str] = (),
         locks: bool = False,
     ) -> Sequence[int]:
-        decision = draft.decision
-        if not decision.places:
+        if not draft.places:
             return ()
         written = await self._saved(connection, draft.statement)
         for name in written:
-            for place in decision.places[name]:
-                self._outcomes[places[place]] = decision.outcomes[place]
-        failed = decision.places.keys() - set(written)
+            for place in draft.places[name]:
+                self._outcomes[places[place]] = draft.outcomes[place]
+        failed = draft.places.keys() - set(written)
         self._cache.keep({name: draft.after[name] for name in written})
         self._cache.tried(written, failed, looked_up=looked_up, locks=locks)
         if len(self._outcomes) == len(self._commands):
             self._turn.end(kept=not failed)
-        return sorted(places[place] for name in failed for place in decision.places[name])
+        return sorted(places[place] for name in failed for place in draft.places[name])
 
     async def _saved(self, connection: Driver, statement: Statement) -> Sequence[str]:
         # Until there is an answer. If there is none, whoever is asked next looks every key up.
@@ -160,7 +160,8 @@ class FastBatch:
 class _Draft(NamedTuple):
     """What is to be written, and how."""
 
-    decision: CachedDecision
+    outcomes: Mapping[int, Outcome]
+    places: Mapping[str, Sequence[int]]
     statement: Statement
     after: Mapping[str, Kept | None]
     """What to remember of the accounts once it is written, None for nothing."""

@@ -13,7 +13,7 @@ gets a row when it ends. A pocket has room for a few of each; whatever does not 
 import json
 from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from aiocredits._ledger import Changes
 from aiocredits._model import EPOCH, NO_METADATA, Grant, Hold, Slice, make
@@ -23,6 +23,9 @@ from aiocredits.storages.postgres.rows import to_micros
 MAX_GRANTS = 8
 MAX_TEXT = 1000
 """Characters of holds: some eight of them. With rows of 2 kB the server would begin to compress."""
+
+_SHORTEST = 60
+"""Hardly a hold has fewer characters: with less room than that, none is written down to see."""
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -105,42 +108,38 @@ def _place_grants(
             continue
         rows.append(grant)
         if number in kept:
-            pockets[name] = Pocket(_without(kept, number), holds)
+            pockets[name] = Pocket({n: text for n, text in kept.items() if n != number}, holds)
     return rows
 
 
 def _place_holds(changes: Changes, pockets: dict[str, Pocket]) -> tuple[list[Hold], list[Hold]]:
     """Change the pockets, and return the holds that get rows and those whose rows change."""
-    added = [hold for hold in changes.new_holds if not _fits(hold, pockets)]
+    names = {hold.account for hold in (*changes.holds, *changes.new_holds)}
+    inside = {name: dict(pockets[name].holds) for name in names}
+    added: list[Hold] = []
     changed: list[Hold] = []
-    for hold in changes.holds:
-        name, number = hold[:2]
-        grants, holds = pockets[name]
-        if number not in holds:
+    for hold in changes.holds:  # before the new ones: what ends makes room
+        own = inside[hold.account]
+        if own.pop(hold.number, None) is None:
             changed.append(hold)
-            continue
-        pockets[name] = make(Pocket, (grants, _without(holds, number)))
-        if not _fits(hold, pockets):
+        elif not _fits(hold, own):
             added.append(hold)
+    added += [hold for hold in changes.new_holds if not _fits(hold, inside[hold.account])]
+    for name, own in inside.items():
+        pockets[name] = make(Pocket, (pockets[name].grants, own))
     return added, changed
 
 
-def _fits(hold: Hold, pockets: dict[str, Pocket]) -> bool:
-    """Put an open hold into its pocket, unless there is no room for it."""
-    if hold.state != "open":
+def _fits(hold: Hold, inside: dict[int, str]) -> bool:
+    """Put an open hold into a pocket, unless there is no room for it."""
+    room = MAX_TEXT - sum(map(len, inside.values()))
+    if hold.state != "open" or room < _SHORTEST:
         return False
-    grants, holds = pockets[hold.account]
     text = _dump_hold(hold)
-    if len(text) + sum(map(len, holds.values())) > MAX_TEXT:
+    if len(text) > room:
         return False
-    pockets[hold.account] = make(Pocket, (grants, {**holds, hold.number: text}))
+    inside[hold.number] = text
     return True
-
-
-def _without(values: Mapping[int, Any], number: int) -> dict[int, Any]:
-    left = dict(values)
-    del left[number]
-    return left
 
 
 def _dump_hold(hold: Hold) -> str:
