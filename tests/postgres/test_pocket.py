@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from aiocredits import CreditClient
 from aiocredits._ledger import Changes
 from aiocredits._model import Account, Grant, Hold, Slice
+from aiocredits.storages.postgres.locked import LockedBatch
 from aiocredits.storages.postgres.pocket import (
     EMPTY,
     MAX_GRANTS,
@@ -91,7 +92,8 @@ async def test_more_grants_than_there_is_room_for(url: str) -> None:
         for place_ in (client, other, client):
             for service in services:
                 await place_.consume_credits("alice", 2, service=service)
-        assert len((await kept(url))[0]) == MAX_GRANTS
+        # Those that were first stay in it, whatever changes of them.
+        assert (await kept(url))[0] == list(range(1, MAX_GRANTS + 1))
         for reader in (client, other):
             left = [grant.remaining async for grant in reader.grants("alice")]
             assert left == [Decimal(4)] * len(services)
@@ -147,16 +149,30 @@ async def test_a_hold_that_is_too_long_for_a_pocket_has_a_row(url: str) -> None:
 async def test_holds_time_out_wherever_they_are(url: str) -> None:
     clock = ManualClock(NOW)
     async with CreditClient(url, clock=clock) as client:
-        await client.add_credits("alice", 10)
+        await client.add_credits("alice", 15)
         for minutes, text in ((1, ""), (2, "x" * MAX_TEXT), (3, ""), (4, "x" * MAX_TEXT)):
             await client.hold_credits("alice", 1, text, timeout=timedelta(minutes=minutes))
-        for minutes in range(4):
+        for minutes in range(5):
             assert (await client.get_balance("alice")).held == 4 - minutes
+            await client.consume_credits("alice", 1)
             clock.advance(timedelta(minutes=1))
         await client.consume_credits("alice", 10)
         assert [hold.state async for hold in client.holds("alice")] == ["expired"] * 4
         assert await kept(url) == ([], [], [2, 3, 4, 5])
         assert (await client.verify()).ok
+
+
+async def test_holds_that_others_have_placed_are_captured_on_the_fast_path(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with CreditClient(url) as client, CreditClient(url) as other:
+        await client.add_credits("alice", 10)
+        held = [await other.hold_credits("alice", 1) for _ in range(2)]
+        await client.consume_credits("alice", 1)  # finds that the account has changed, and looks
+        monkeypatch.delattr(LockedBatch, "run")
+        for hold in held:
+            await client.capture_hold(hold.id)
+        assert (await client.get_balance("alice")).available == 7
 
 
 TAMPERING = {
