@@ -166,9 +166,9 @@ async def test_holds_that_others_have_placed_are_captured_on_the_fast_path(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with CreditClient(url) as client, CreditClient(url) as other:
-        await client.add_credits("alice", 10)
+        await other.add_credits("alice", 10)
         held = [await other.hold_credits("alice", 1) for _ in range(2)]
-        await client.consume_credits("alice", 1)  # finds that the account has changed, and looks
+        await client.consume_credits("alice", 1)  # does not know the account yet, and looks
         monkeypatch.delattr(LockedBatch, "run")
         for hold in held:
             await client.capture_hold(hold.id)
