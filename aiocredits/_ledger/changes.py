@@ -7,13 +7,13 @@ from typing import TypeAlias, TypeVar
 
 from aiocredits._amounts import Micros
 from aiocredits._ledger.draft import Draft
-from aiocredits._ledger.state import Changes, UsageDelta
-from aiocredits._model import Account, Charge, Entry, Grant, Hold, Usage, make
+from aiocredits._ledger.state import Changes
+from aiocredits._model import Account, Charge, Entry, Grant, Hold, Usage
 
 T = TypeVar("T")
 
 _Rows: TypeAlias = tuple[list[T], list[T]]
-_UsageOf: TypeAlias = tuple[date, str | None, Decimal | None]
+_UsageOf: TypeAlias = tuple[str, date, str | None, Decimal | None]
 
 
 def changes_of(drafts: Iterable[Draft]) -> Changes:
@@ -34,7 +34,7 @@ def changes_of(drafts: Iterable[Draft]) -> Changes:
         _tell_apart(holds, old.holds, draft.holds)
         _tell_apart(charges, old.charges, draft.charges)
         entries += draft.entries
-        usage += _added_up(draft.account.name, draft.usage)
+        usage += _added_up(draft.usage)
     return Changes(
         tuple(accounts),
         tuple(grants[0]),
@@ -60,11 +60,11 @@ def _tell_apart(rows: _Rows[T], old: Mapping[int, T], new: Mapping[int, T]) -> N
             changed.append(value)
 
 
-def _added_up(account: str, deltas: list[UsageDelta]) -> list[Usage]:
-    if len(deltas) == 1:  # as of most accounts in a batch
-        return [make(Usage, (account, *deltas[0]))]
+def _added_up(usage: list[Usage]) -> list[Usage]:
+    if len(usage) == 1:  # as of most accounts in a batch
+        return usage
     sums: dict[_UsageOf, Micros] = {}
-    for day, service, unit_cost, micros in deltas:
-        row = (day, service, unit_cost)
+    for name, day, service, unit_cost, micros in usage:
+        row = (name, day, service, unit_cost)
         sums[row] = sums.get(row, 0) + micros
-    return [Usage(account, *row, micros) for row, micros in sums.items() if micros]
+    return [Usage(*row, micros) for row, micros in sums.items() if micros]

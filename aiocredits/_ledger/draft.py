@@ -10,7 +10,6 @@ from typing import NoReturn, TypeAlias
 from zoneinfo import ZoneInfo
 
 from aiocredits._amounts import MAX_MICROS, Micros, plain, to_credits
-from aiocredits._ledger.state import UsageDelta
 from aiocredits._model import (
     NO_METADATA,
     Account,
@@ -24,6 +23,7 @@ from aiocredits._model import (
     Hold,
     Slices,
     Terms,
+    Usage,
     make,
 )
 from aiocredits._names import make_id, split_account
@@ -86,7 +86,7 @@ class Draft:
         self.at = max(at, self.account.at)
         self.due_at = self.account.due_at
         self.entries: list[Entry] = []
-        self.usage: list[UsageDelta] = []
+        self.usage: list[Usage] = []
         # None for the books before: most drafts have one command.
         self._mark: _Mark | None = None
         # Copied when they are first written to: most commands touch one grant, and nothing else.
@@ -232,12 +232,12 @@ class Draft:
         self, service: str | None, slices: Slices, owed: Micros, *, at: datetime, sign: int = 1
     ) -> None:
         """Add a charge to the usage of the day of `at`; a `sign` of -1 takes it back."""
-        day = self.local_day(at)
+        name, day = self.account.name, self.local_day(at)
         for number, micros in slices:
             unit_cost = self.grants[number].unit_cost
-            self.usage.append(make(UsageDelta, (day, service, unit_cost, sign * micros)))
+            self.usage.append(make(Usage, (name, day, service, unit_cost, sign * micros)))
         if owed:
-            self.usage.append(UsageDelta(day, service, None, sign * owed))
+            self.usage.append(Usage(name, day, service, None, sign * owed))
 
     # Reading
 

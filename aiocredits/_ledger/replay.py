@@ -46,7 +46,7 @@ class Replay:
         draft = self.draft
         draft.usage.clear()
         self._follow(entry)
-        for day, service, unit_cost, micros in draft.usage:
+        for _, day, service, unit_cost, micros in draft.usage:
             self.usage[day, service, unit_cost] += micros
 
     def _follow(self, entry: Entry) -> None:  # noqa: C901 - one arm a kind

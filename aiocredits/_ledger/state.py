@@ -1,11 +1,9 @@
 """What `decide` is given, and what it gives back."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
-from aiocredits._amounts import Micros
 from aiocredits._commands import Outcome
 from aiocredits._model import Account, Books, Charge, Entry, Grant, Hold, Usage
 
@@ -35,15 +33,6 @@ class State(NamedTuple):
     """By the account's name; an account that does not exist yet may be absent."""
     keys: Mapping[KeyOf, Entry]
     """The entries that the asked keys have written."""
-
-
-class UsageDelta(NamedTuple):
-    """An increment of one row of an account's usage."""
-
-    day: date
-    service: str | None
-    unit_cost: Decimal | None
-    micros: Micros
 
 
 class Changes(NamedTuple):

@@ -2,11 +2,11 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TypeAlias
 
 from aiocredits._commands import Command, singles
 from aiocredits._ledger import remembered
-from aiocredits._model import Books, make
+from aiocredits._model import Books
 from aiocredits.storages.postgres.pocket import Pocket, Pockets
 
 MAX_ROWS = 200_000
@@ -23,13 +23,8 @@ _MANY_DISAPPOINTMENTS = 100
 _MAX_DISAPPOINTMENTS = 1000
 
 
-class Kept(NamedTuple):
-    """What is remembered of an account."""
-
-    books: Books
-    pocket: Pocket
-    rows: int
-    """How many of them: the account, its grants and its holds."""
+Kept: TypeAlias = tuple[Books, Pocket]
+"""What is remembered of an account."""
 
 
 NOTHING: Mapping[str, Kept] = {}
@@ -37,10 +32,7 @@ NOTHING: Mapping[str, Kept] = {}
 
 def kept(books: Mapping[str, Books | None], pockets: Pockets) -> dict[str, Kept | None]:
     """Return what to remember of accounts that are remembered with these `pockets`."""
-    return {
-        name: None if left is None else make(Kept, (left, pockets[name], _rows(left)))
-        for name, left in books.items()
-    }
+    return {name: None if left is None else (left, pockets[name]) for name, left in books.items()}
 
 
 class BooksCache:
@@ -93,20 +85,25 @@ class BooksCache:
     def keep(self, accounts: Mapping[str, Kept | None]) -> None:
         """Remember books that have been committed, or, where there are None, remember no more."""
         for name, account in accounts.items():
-            known = self._kept.get(name)
             if account is None:
                 self._forget(name)
-            elif known is None or known.books.account.version <= account.books.account.version:
-                self._rows += account.rows - (known.rows if known else 0)
-                self._kept[name] = account
-                self._kept.move_to_end(name)
+                continue
+            books, known = account[0], self._kept.get(name)
+            if known is None:
+                self._rows += _rows(books)
+            elif known[0].account.version > books.account.version:
+                continue
+            else:
+                self._rows += _rows(books) - _rows(known[0])
+            self._kept[name] = account
+            self._kept.move_to_end(name)
         while self._rows > self._max_rows:
             self._forget(next(iter(self._kept)))
 
     def _forget(self, name: str) -> None:
         known = self._kept.pop(name, None)
         if known is not None:
-            self._rows -= known.rows
+            self._rows -= _rows(known[0])
 
     def tried(
         self,
