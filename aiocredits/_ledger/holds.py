@@ -87,11 +87,10 @@ def capture_hold(draft: Draft, command: CaptureHold) -> Receipt:
     asked = held if command.amount_micros is None else command.amount_micros
     amount, extra = _settle_excess(draft, hold, asked, command)
     captured, rest = split(hold.slices, amount)
-    freed = rest if command.final else ()
-    kept = () if command.final else rest
+    freed, kept = (rest, ()) if command.final else ((), rest)
     slices = merged((*captured, *extra)) if extra else captured
-    charged, added = total(captured), total(extra)
-    owed = amount - charged - added
+    added = total(extra)
+    owed = max(0, amount - held - added)
     for grant, micros in captured:
         draft.adjust(grant, held=-micros)
     for grant, micros in extra:
