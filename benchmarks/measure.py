@@ -30,6 +30,8 @@ class Sample:
 
     seconds: float
     latencies: Sequence[float]
+    processor: float
+    """Seconds of processor time that this process took, callers and all."""
 
     @property
     def count(self) -> int:
@@ -49,7 +51,7 @@ class Sample:
 async def run_callers(work: Work, *, callers: int, seconds: float) -> Sample:
     """Let each caller do `work`, one operation after the other, until the time is up."""
     latencies: list[float] = []
-    began = time.perf_counter()
+    began, began_processor = time.perf_counter(), time.process_time()
     deadline = began + seconds
 
     async def call(caller: int) -> None:
@@ -60,7 +62,8 @@ async def run_callers(work: Work, *, callers: int, seconds: float) -> Sample:
             latencies.append(now - before)
 
     await asyncio.gather(*(call(caller) for caller in range(callers)))
-    return Sample(time.perf_counter() - began, sorted(latencies))
+    processor = time.process_time() - began_processor
+    return Sample(time.perf_counter() - began, sorted(latencies), processor)
 
 
 def summary(samples: Sequence[Sample]) -> dict[str, Json]:
@@ -68,11 +71,13 @@ def summary(samples: Sequence[Sample]) -> dict[str, Json]:
     every = Sample(
         sum(sample.seconds for sample in samples),
         sorted(latency for sample in samples for latency in sample.latencies),
+        sum(sample.processor for sample in samples),
     )
     return {
         "per_second": round(statistics.median(sample.rate for sample in samples)),
         "p50_ms": milliseconds(every.percentile(50)),
         "p99_ms": milliseconds(every.percentile(99)),
+        "processor_us": round(every.processor / every.count * 1e6, 1),
         "operations": every.count,
     }
 
