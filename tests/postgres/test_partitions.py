@@ -4,16 +4,18 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asyncpg
 import pytest
 
 from aiocredits import CreditClient, commands
-from aiocredits._commands import Accepted
+from aiocredits._commands import Accepted, Command
 from aiocredits.errors import ConfigurationError, ContentionError, StorageError
-from aiocredits.storages.postgres import PostgresStorage
+from aiocredits.storages.postgres import PostgresStorage, fast
 from aiocredits.storages.postgres.ddl import run
 from aiocredits.storages.postgres.partitions import _create, month_of, partitions
+from aiocredits.storages.postgres.saving import save
 from aiocredits.storages.postgres.sql import statements
 from aiocredits.testing import ManualClock, StorageConformance
 from aiocredits.testing.asking import Connect
@@ -259,6 +261,49 @@ async def test_a_key_acts_once_across_months(url: str, clock: ManualClock) -> No
         )
         assert {each.id for each in again} == {receipt.id}
         assert all(each.replayed for each in again)
+
+
+def batch_for(statement: str) -> list[Command]:
+    """Return commands, the first with a key, that are written by a statement of that name."""
+    consume = commands.consume_credits("alice", 1, idempotency_key="order 7")
+    hold = commands.hold_credits("alice", 1, idempotency_key="order 7")
+    batches: dict[str, list[Command]] = {
+        "charge_one": [consume],
+        "charge": [consume, commands.consume_credits("bob", 1)],
+        "hold": [hold],
+        "move": [hold, commands.consume_credits("bob", 1)],
+        "save": [consume, commands.add_credits("bob", 1)],
+    }
+    return batches[statement]
+
+
+@pytest.mark.parametrize("statement", ["charge_one", "charge", "hold", "move", "save"])
+async def test_every_statement_looks_for_keys_in_other_months(
+    url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, statement: str
+) -> None:
+    """No index sees them, and who remembers the account does not look."""
+    first, *others = batch_for(statement)
+    await PostgresStorage(url).partition_entries(months=3)
+    async with CreditClient(url, clock=clock) as one, CreditClient(url, clock=clock) as two:
+        for user in ("alice", "bob"):
+            await one.add_credits(user, 10)
+        (before,) = await one._storage.apply([first], at=clock())
+        clock.set(month(2))
+        for user in ("alice", "bob"):
+            await two.consume_credits(user, 1)
+        sent: list[str] = []
+
+        async def saving(connection: Any, sql: Any, what: Any) -> list[str]:
+            sent.append(what.name)
+            return await save(connection, sql, what)
+
+        monkeypatch.setattr(fast, "save", saving)
+        again, *_ = await two._storage.apply([first, *others], at=clock())
+        assert sent[0] == statement
+        assert isinstance(before, Accepted)
+        assert isinstance(again, Accepted)
+        assert again.receipt == before.receipt._replace(replayed=True)
+        assert (await one.verify()).ok
 
 
 async def test_a_write_that_is_repeated_acts_once(url: str) -> None:
