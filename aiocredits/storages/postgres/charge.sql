@@ -95,69 +95,10 @@ SELECT s.account, $4::bigint, 'consume', $5::timestamptz, $12::bigint, $6::bigin
 FROM saved AS s
 RETURNING ARRAY[account]
 
--- The same for new holds of known accounts, all of which found room in the pocket, as has what they
--- are taken from. The number of a hold is the version of its entry.
--- name: hold
-WITH taken AS MATERIALIZED (
-    SELECT k.account
-    FROM (
-        SELECT unnest($1::text::text[]) AS account, unnest($2::text::text[]) AS key
-    ) AS k
-    WHERE (SELECT true FROM {schema}.entries AS e WHERE e.account = k.account AND e.key = k.key)
-),
-locked AS MATERIALIZED (
-    SELECT w.account, w.version, w.at, w.available, w.held, w.due_at, w.pocket
-    FROM (
-        SELECT unnest($3::text::text[]) AS account, unnest($4::text::bigint[]) AS expected,
-               unnest($5::text::bigint[]) AS version, unnest($6::text::bigint[]) AS at,
-               unnest($7::text::bigint[]) AS available, unnest($8::text::bigint[]) AS held,
-               unnest($9::text::bigint[]) AS due_at, unnest($10::text::text[]) AS pocket
-    ) AS w
-    JOIN {schema}.accounts AS a ON a.account = w.account
-    WHERE a.version = w.expected AND a.account NOT IN (SELECT t.account FROM taken AS t)
-    ORDER BY a.account
-    FOR UPDATE OF a SKIP LOCKED
-),
-saved AS (
-    UPDATE {schema}.accounts AS a
-    SET version = w.version,
-        at = timestamptz 'epoch' + w.at / 1000000 * interval '1 s' + w.at % 1000000 * interval '1 us',
-        available = w.available,
-        held = w.held,
-        due_at = timestamptz 'epoch' + w.due_at / 1000000 * interval '1 s'
-            + w.due_at % 1000000 * interval '1 us',
-        pocket = w.pocket
-    FROM locked AS w
-    WHERE a.account = w.account
-    RETURNING a.account
-),
-entries AS (
-    INSERT INTO {schema}.entries (
-        account, version, kind, at, amount, available, held, overdraft, slices, subject, service,
-        actor, description, metadata, key, terms, detail
-    )
-    SELECT e.account, e.version, 'hold',
-           timestamptz 'epoch' + e.at / 1000000 * interval '1 s' + e.at % 1000000 * interval '1 us',
-           e.amount, e.available, e.held, e.overdraft, e.slices, e.version, e.service, e.actor,
-           e.description, e.metadata, e.key, e.terms, e.detail
-    FROM (
-        SELECT unnest($11::text::text[]) AS account, unnest($12::text::bigint[]) AS version,
-               unnest($13::text::bigint[]) AS at, unnest($14::text::bigint[]) AS amount,
-               unnest($15::text::bigint[]) AS available, unnest($16::text::bigint[]) AS held,
-               unnest($17::text::bigint[]) AS overdraft, unnest($18::text::text[]) AS slices,
-               unnest($19::text::text[]) AS service, unnest($20::text::text[]) AS actor,
-               unnest($21::text::text[]) AS description, unnest($22::text::text[]) AS metadata,
-               unnest($23::text::text[]) AS key, unnest($24::text::text[]) AS terms,
-               unnest($25::text::text[]) AS detail
-    ) AS e
-    WHERE (e.account IN (SELECT s.account FROM saved AS s)) IS TRUE
-)
-SELECT array_agg(s.account) FROM saved AS s
-
--- The same for all other charges, and for what becomes of holds: known accounts of which anything
--- but overdraft, overdraft_limit, status and time_zone changes; grants of which nothing changes but
--- state, remaining, held and lapsed; holds that are in the pocket, or were until now, and get a row
--- as they end; no charges in debt.
+-- The same for all other charges, and for holds: known accounts of which anything but overdraft,
+-- overdraft_limit, status and time_zone changes; grants of which nothing changes but state,
+-- remaining, held and lapsed; holds that are in the pocket, or were until now, and get a row as they
+-- end; no charges in debt.
 -- name: move
 WITH taken AS MATERIALIZED (
     SELECT k.account

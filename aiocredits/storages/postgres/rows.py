@@ -224,12 +224,6 @@ def entry_columns(entries: Iterable[Entry]) -> Columns:
     ]
 
 
-def hold_entry_columns(entries: Iterable[Entry]) -> Columns:
-    """Return the columns of entries of new holds, without their kind and their subject."""
-    c = entry_columns(entries)
-    return [*c[:2], *c[3:9], *c[10:]]
-
-
 def charge_entry_columns(entries: Iterable[Entry]) -> Columns:
     """Return the columns of entries of charges that are all alike."""
     c = _columns(entries, 17)

@@ -16,7 +16,6 @@ from aiocredits.storages.postgres.pocket import Placement, Pockets, dump_pocket,
 # What moves credits of grants that are there, and of their accounts nothing but the balances.
 _MOVES = frozenset({"consume", "hold", "extend", "capture", "release", "timeout"})
 _CHARGES = frozenset({"consume"})
-_HOLDS = frozenset({"hold"})
 
 
 class Statement(NamedTuple):
@@ -56,8 +55,6 @@ def statement_for(changes: Changes, pockets: Pockets, new_keys: Sequence[KeyOf] 
     # New accounts, and accounts of which only due_at was counted anew, need all columns.
     if not moves or placed.holds or not all(map(_has_moved, changes.accounts)):
         return Statement("save", _save(changes, placed, new_keys), placed.pockets)
-    if kinds == _HOLDS and not placed.grants and not placed.new_holds:
-        return Statement("hold", _hold(changes, placed, new_keys), placed.pockets)
     if not kinds <= _CHARGES or placed.grants or not _are_plain(changes):
         return Statement("move", _move(changes, placed, new_keys), placed.pockets)
     if len(changes.entries) == 1:
@@ -135,15 +132,6 @@ def _move(changes: Changes, placed: Placement, new_keys: Sequence[KeyOf]) -> row
         *rows.hold_columns(placed.new_holds),
         *rows.entry_columns(changes.entries),
         *rows.usage_columns(changes.usage),
-    ]
-
-
-def _hold(changes: Changes, placed: Placement, new_keys: Sequence[KeyOf]) -> rows.Columns:
-    return [
-        *_keys(new_keys),
-        *rows.moved_account_columns(changes.accounts),
-        _pockets([after for _, after in changes.accounts], placed),
-        *rows.hold_entry_columns(changes.entries),
     ]
 
 
