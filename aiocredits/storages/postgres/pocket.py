@@ -1,7 +1,7 @@
 """What the row of an account keeps of its grants and holds: its pocket.
 
-Every command writes the row of its account. What charges and holds change is kept in it, so that
-they write no other row than that and their entry:
+Every command writes the row of its account. What charges and holds change of grants and holds is
+kept in it, so that they write no rows of those:
 
     [[[grant, remaining, held], …], [[hold, amount, captured, slices, …], …]]
 

@@ -20,8 +20,8 @@ WHERE account = ANY($1::text[])
 -- name: books
 SELECT a.account, a.version, a.at, a.available, a.held, a.overdraft, a.overdraft_limit, a.status,
        a.time_zone, a.due_at, a.pocket, g.account, g.number, g.state, g.amount, g.remaining,
-       g.held, g.lapsed, g.priority, g.category, g.unit_cost, g.scope, g.effective_at, g.expires_at, g.rolled_over,
-       g.description, g.metadata
+       g.held, g.lapsed, g.priority, g.category, g.unit_cost, g.scope, g.effective_at, g.expires_at,
+       g.rolled_over, g.description, g.metadata
 FROM {schema}.accounts AS a
 LEFT JOIN {schema}.grants AS g
     ON g.account = a.account

@@ -12,6 +12,7 @@
 -- The pocket has what charges and holds change of grants and holds: [[[grant, remaining, held], …],
 -- [[hold, amount, captured, slices, placed_at, expires_at, service, actor, description, metadata], …]].
 -- Of a grant that is in it, remaining and held are old in its row; a hold that is in it has no row.
+-- No CHECK looks into it; the one on available and held of the account stands for what is in it.
 CREATE TABLE {schema}.accounts (
     account         text COLLATE "C" NOT NULL,
     version         bigint NOT NULL,
