@@ -13,8 +13,8 @@ One noun a file: `burn` says which grant pays first, `charges`, `holds`, `grants
 
 from aiocredits._ledger.audit import Audit, Standing
 from aiocredits._ledger.burn import BURN_ORDER, in_burn_order, spendable
-from aiocredits._ledger.cached import CachedDecision, decide_cached, is_cheap, remembered
-from aiocredits._ledger.carry import carried_over, suffices
+from aiocredits._ledger.cached import CachedDecision, decide_cached, is_cheap
+from aiocredits._ledger.carry import carried_over, remembered, suffices
 from aiocredits._ledger.charges import charge_of
 from aiocredits._ledger.closing import closed
 from aiocredits._ledger.decide import decide

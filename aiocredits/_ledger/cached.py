@@ -7,7 +7,6 @@ refusal saves nothing, so nothing would prove it. It is left to a fresh load.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import NamedTuple
 
 from aiocredits._commands import (
@@ -25,13 +24,11 @@ from aiocredits._commands import (
     Transfer,
     accounts_of,
 )
-from aiocredits._ledger.carry import carried_over, suffices
+from aiocredits._ledger.carry import remembered, suffices
 from aiocredits._ledger.decide import decide
 from aiocredits._ledger.state import Changes, State
-from aiocredits._model import NO_HOLDS, Books
-
-MAX_HOLDS = 512
-"""How many open holds of one account are worth remembering."""
+from aiocredits._ledger.straight import Step, changes_of_steps, straight
+from aiocredits._model import Books, make
 
 _OF_HOLDS = frozenset({CaptureHold, ReleaseHold, ExtendHold})
 _CHEAP = frozenset({Consume, PlaceHold, AddGrant, *_OF_HOLDS})
@@ -49,18 +46,6 @@ class CachedDecision(NamedTuple):
     """What to remember of the accounts of `places` afterwards, None for nothing."""
 
 
-def remembered(books: Books) -> Books | None:
-    """Return what to remember of an account that was loaded or decided, None for nothing."""
-    holds = books.holds
-    if holds:
-        still = {number: hold for number, hold in holds.items() if hold.state == "open"}
-        if len(still) < len(holds):
-            holds = still or NO_HOLDS
-    if len(holds) > MAX_HOLDS:
-        holds = dict(islice(holds.items(), len(holds) - MAX_HOLDS, None))
-    return carried_over(books, holds)
-
-
 def is_cheap(command: Command) -> bool:
     """Tell whether a command needs no more than its account, open grants and the hold it names."""
     kind = type(command)
@@ -72,6 +57,53 @@ def decide_cached(
 ) -> CachedDecision:
     """Decide every account all of whose commands are accepted on its remembered books."""
     places = _decidable(cached, commands, at)
+    steps = _steps(places, cached, commands, at)
+    if len(steps) == len(places):
+        return _of_steps(steps, places)
+    others = {name: own for name, own in places.items() if name not in steps}
+    decided = _decided(others, cached, commands, at)
+    if not steps:
+        return decided
+    stepped = _of_steps(steps, {name: places[name] for name in steps})
+    return CachedDecision(
+        {**stepped.outcomes, **decided.outcomes},
+        {**stepped.places, **decided.places},
+        stepped.changes.joined(decided.changes),
+        {**stepped.books, **decided.books},
+    )
+
+
+def _steps(
+    places: Mapping[str, Sequence[int]],
+    cached: Mapping[str, Books],
+    commands: Sequence[Command],
+    at: datetime,
+) -> dict[str, Step]:
+    """Return what can be said at once, by account."""
+    steps: dict[str, Step] = {}
+    for name, own in places.items():
+        if len(own) == 1:
+            step = straight(cached[name], commands[own[0]], at)
+            if step is not None:
+                steps[name] = step
+    return steps
+
+
+def _of_steps(steps: Mapping[str, Step], places: Mapping[str, Sequence[int]]) -> CachedDecision:
+    return CachedDecision(
+        {places[name][0]: make(Accepted, (step.receipt,)) for name, step in steps.items()},
+        places,
+        changes_of_steps(steps.values()),
+        {name: step.books for name, step in steps.items()},
+    )
+
+
+def _decided(
+    places: Mapping[str, Sequence[int]],
+    cached: Mapping[str, Books],
+    commands: Sequence[Command],
+    at: datetime,
+) -> CachedDecision:
     chosen = sorted([place for of_account in places.values() for place in of_account])
     state = State({name: cached[name] for name in places}, {})
     decision = decide(state, [commands[place] for place in chosen], at)

@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 
 from aiocredits._model import NO_HOLDS, OPEN_GRANT_STATES, Books, Hold
+
+MAX_HOLDS = 512
+"""How many open holds of one account are worth remembering."""
 
 
 def carried_over(books: Books, holds: Mapping[int, Hold] = NO_HOLDS) -> Books | None:
@@ -23,6 +27,18 @@ def carried_over(books: Books, holds: Mapping[int, Hold] = NO_HOLDS) -> Books | 
         if books.holds is holds and not books.charges:
             return books
     return Books(books.account, grants, holds)
+
+
+def remembered(books: Books) -> Books | None:
+    """Return what to remember of an account that was loaded or decided, None for nothing."""
+    holds = books.holds
+    if holds:
+        still = {number: hold for number, hold in holds.items() if hold.state == "open"}
+        if len(still) < len(holds):
+            holds = still or NO_HOLDS
+    if len(holds) > MAX_HOLDS:
+        holds = dict(islice(holds.items(), len(holds) - MAX_HOLDS, None))
+    return carried_over(books, holds)
 
 
 def suffices(books: Books, at: datetime) -> bool:

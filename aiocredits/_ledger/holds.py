@@ -1,6 +1,7 @@
 """Holds: credits reserved before the work, and charged for what it turned out to cost."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 
 from aiocredits._amounts import Micros, to_credits
 from aiocredits._commands import CaptureHold, ExtendHold, PlaceHold, ReleaseHold
@@ -58,7 +59,7 @@ def place_hold(draft: Draft, command: PlaceHold) -> Receipt:
     draft.put_hold(hold)
     _reserve(draft, slices)
     draft.due_by(hold.expires_at)
-    detail: dict[str, object] = {"expires_at": hold.expires_at.isoformat()}
+    detail: dict[str, object] = until(hold.expires_at)
     if held < command.amount_micros:
         detail["shortfall"] = command.amount_micros - held
     entry = draft.post(
@@ -186,9 +187,20 @@ def extend_hold(draft: Draft, command: ExtendHold) -> Receipt:
         actor=hold.actor,
         key=command.key,
         terms=terms_of(command),
-        detail={"expires_at": expires_at.isoformat()},
+        detail=until(expires_at),
     )
     return receipt_of(entry)
+
+
+def until(expires_at: datetime) -> dict[str, object]:
+    """Return what an entry says of when its hold ends by itself."""
+    return {"expires_at": _text(expires_at)}
+
+
+# The holds of a batch mostly end at one instant.
+@lru_cache(maxsize=256)
+def _text(instant: datetime) -> str:
+    return instant.isoformat()
 
 
 def _reserve(draft: Draft, slices: Slices) -> None:

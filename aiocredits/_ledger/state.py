@@ -52,6 +52,19 @@ class Changes(NamedTuple):
     usage: tuple[Usage, ...] = ()
     """Increments."""
 
+    def joined(self, other: "Changes") -> "Changes":
+        """Return these changes and those of other accounts."""
+        return Changes(
+            self.accounts + other.accounts,
+            self.new_grants + other.new_grants,
+            self.grants + other.grants,
+            self.new_holds + other.new_holds,
+            self.holds + other.holds,
+            self.charges + other.charges,
+            self.entries + other.entries,
+            self.usage + other.usage,
+        )
+
 
 class Decision(NamedTuple):
     """The answers to the commands, one each and in order, and what they change."""

@@ -270,13 +270,14 @@ def batch_for(statement: str) -> list[Command]:
     batches: dict[str, list[Command]] = {
         "charge_one": [consume],
         "charge": [consume, commands.consume_credits("bob", 1)],
-        "move": [hold],
+        "hold": [hold],
+        "move": [hold, commands.consume_credits("bob", 9)],  # which ends a grant
         "save": [consume, commands.add_credits("bob", 1)],
     }
     return batches[statement]
 
 
-@pytest.mark.parametrize("statement", ["charge_one", "charge", "move", "save"])
+@pytest.mark.parametrize("statement", ["charge_one", "charge", "hold", "move", "save"])
 async def test_every_statement_looks_for_keys_in_other_months(
     url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:

@@ -17,9 +17,10 @@ from aiocredits.storages.postgres.pocket import (
     EMPTY,
     MAX_GRANTS,
     MAX_TEXT,
-    Pocket,
+    current,
     dump_pocket,
     load_pocket,
+    open_holds,
     place,
 )
 from aiocredits.testing import ManualClock
@@ -50,7 +51,7 @@ grants = st.builds(Grant, st.just("alice"), numbers, st.just("live"), numbers, n
 @given(st.lists(grants, max_size=MAX_GRANTS), st.lists(holds, max_size=4))
 def test_what_is_put_in_comes_out_as_it_was(some: list[Grant], placed: list[Hold]) -> None:
     known = {grant.number: grant for grant in some}
-    new = {hold.number: hold for hold in placed}
+    new = {hold.number: hold for hold in placed if hold.number not in known}
     account = Account("alice", 1)
     changes = Changes(
         ((account, account),), grants=tuple(known.values()), new_holds=tuple(new.values())
@@ -59,17 +60,16 @@ def test_what_is_put_in_comes_out_as_it_was(some: list[Grant], placed: list[Hold
     pocket = load_pocket(dump_pocket(placement.pockets["alice"]))
     assert pocket == placement.pockets["alice"]
     for grant in known.values():
-        assert pocket.current(grant._replace(remaining_micros=0, held_micros=0)) == grant
-    inside = pocket.open_holds("alice")
-    assert sum(map(len, pocket.holds.values())) <= MAX_TEXT
+        assert current(grant._replace(remaining_micros=0, held_micros=0), pocket) == grant
+    inside = open_holds("alice", pocket)
+    assert sum(map(len, pocket.values())) <= MAX_TEXT
     assert not placement.grants
     assert inside | {hold.number: hold for hold in placement.new_holds} == new
 
 
 def test_an_empty_pocket_is_what_a_new_row_has() -> None:
-    assert load_pocket("[[],[]]") is EMPTY
-    assert dump_pocket(EMPTY) == "[[],[]]"
-    assert dump_pocket(Pocket()) == "[[],[]]"
+    assert load_pocket("[]") == EMPTY
+    assert dump_pocket(EMPTY) == "[]"
 
 
 async def kept(url: str) -> tuple[list[int], list[int], list[int]]:
@@ -80,8 +80,11 @@ async def kept(url: str) -> tuple[list[int], list[int], list[int]]:
         rows = await connection.fetch("SELECT number FROM aiocredits.holds ORDER BY number")
     finally:
         await connection.close()
-    inside, held = json.loads(pocket)
-    return [each[0] for each in inside], [each[0] for each in held], [row[0] for row in rows]
+    inside = json.loads(pocket)
+    grants_ = [each[0] for each in inside if len(each) == 3]
+    held = [each[0] for each in inside if len(each) == 10]
+    assert len(grants_) + len(held) == len(inside)
+    return grants_, held, [row[0] for row in rows]
 
 
 async def test_more_grants_than_there_is_room_for(url: str) -> None:
@@ -178,10 +181,10 @@ async def test_holds_that_others_have_placed_are_captured_on_the_fast_path(
 TAMPERING = {
     "replace(pocket, '[1,7000000,2000000]', '[1,8000000,2000000]')": "grant alice:1",
     "replace(pocket, '[1,7000000,2000000]', '[1,7000000,1000000]')": "grant alice:1",
-    "replace(pocket, '[[1,7000000,2000000]]', '[]')": "grant alice:1",
+    "replace(pocket, '[1,7000000,2000000],', '')": "grant alice:1",
     "replace(pocket, '[2,2000000,0,[[1,2000000]]', '[2,2000000,0,[[1,1000000]]')": "hold alice:2",
     "replace(pocket, 'a picture', 'a book')": "hold alice:2",
-    "'[[[1,7000000,2000000]],[]]'": "hold",
+    "'[[1,7000000,2000000]]'": "hold",
     "DEFAULT": "alice",
 }
 

@@ -3,7 +3,7 @@
 Every command writes the row of its account. What charges and holds change of grants and holds is
 kept in it, so that they write no rows of those:
 
-    [[[grant, remaining, held], …], [[hold, amount, captured, slices, …], …]]
+    [[grant, remaining, held], …, [hold, amount, captured, slices, …], …]
 
 What a pocket says of a grant counts, and not what its row says; that one is written again when
 anything else changes of the grant, such as its state. A hold is in the pocket while it is open, and
@@ -11,48 +11,31 @@ gets a row when it ends. A pocket has room for a few of each; whatever does not 
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import NamedTuple, TypeAlias
 
 from aiocredits._ledger import Changes
 from aiocredits._model import EPOCH, NO_METADATA, Grant, Hold, Slice, make
-from aiocredits.storages._codec import dump_json, dump_mapping, dump_slices
+from aiocredits.storages._codec import dump_json, dump_slices
 from aiocredits.storages.postgres.rows import to_micros
 
 MAX_GRANTS = 8
-MAX_TEXT = 1000
-"""Characters of holds: some eight of them. With rows of 2 kB the server would begin to compress."""
+MAX_TEXT = 1200
+"""Characters: some eight holds and their grants. The server would begin to compress 2 kB."""
 
 _SHORTEST = 60
 """Hardly a hold has fewer characters: with less room than that, none is written down to see."""
 
 _MICROSECOND = timedelta(microseconds=1)
 
+Pocket: TypeAlias = Mapping[int, str]
+"""Grants and open holds by their number, each as it is written: no number is given twice."""
 
-class Pocket(NamedTuple):
-    """What the row of one account keeps of what is inside it."""
-
-    grants: Mapping[int, str] = {}
-    """What is left and what is held of each grant, as it is written."""
-    holds: Mapping[int, str] = {}
-    """Open holds, each as it is written."""
-
-    def current(self, grant: Grant) -> Grant:
-        """Return a grant as it is, from what its row says of it."""
-        moved = self.grants.get(grant.number)
-        if moved is None:
-            return grant
-        _, remaining, held = json.loads(moved)
-        return grant._replace(remaining_micros=remaining, held_micros=held)
-
-    def open_holds(self, account: str) -> dict[int, Hold]:
-        """Return the holds that are in it."""
-        return {number: _load_hold(account, text) for number, text in self.holds.items()}
-
-
-EMPTY = Pocket()
 Pockets: TypeAlias = Mapping[str, Pocket]
+"""By the account's name."""
+
+EMPTY: Pocket = {}
 
 
 class Placement(NamedTuple):
@@ -66,19 +49,28 @@ class Placement(NamedTuple):
 
 def dump_pocket(pocket: Pocket) -> str:
     """Return what is written into the row."""
-    grants, holds = pocket
-    return f"[[{','.join(grants.values())}],[{','.join(holds.values())}]]"
-
-
-_NOTHING = dump_pocket(EMPTY)
+    return f"[{','.join(pocket.values())}]"
 
 
 def load_pocket(text: str) -> Pocket:
     """Return what `dump_pocket` wrote."""
-    if text == _NOTHING:
-        return EMPTY
-    grants, holds = [{each[0]: dump_json(each) for each in part} for part in json.loads(text)]
-    return Pocket(grants, holds)
+    return {each[0]: dump_json(each) for each in json.loads(text)}
+
+
+def current(grant: Grant, pocket: Pocket) -> Grant:
+    """Return a grant as it is, from what its row says of it."""
+    moved = pocket.get(grant.number)
+    if moved is None:
+        return grant
+    _, remaining, held = json.loads(moved)
+    return grant._replace(remaining_micros=remaining, held_micros=held)
+
+
+def open_holds(account: str, pocket: Pocket) -> dict[int, Hold]:
+    """Return the holds that are in the pocket of an account."""
+    return {
+        number: _load_hold(account, text) for number, text in pocket.items() if not _is_grant(text)
+    }
 
 
 def place(changes: Changes, pockets: Pockets, *, moves: bool) -> Placement:
@@ -86,59 +78,46 @@ def place(changes: Changes, pockets: Pockets, *, moves: bool) -> Placement:
 
     With `moves` nothing but credits moved: of a grant that is live nothing else has changed.
     """
-    after = {new.name: pockets.get(new.name, EMPTY) for _, new in changes.accounts}
-    grants = _place_grants(changes.grants, after, moves=moves)
-    if not changes.new_holds and not changes.holds:
-        return make(Placement, (after, grants, (), ()))
-    return make(Placement, (after, grants, *_place_holds(changes, after)))
-
-
-def _place_grants(
-    grants: Iterable[Grant], pockets: dict[str, Pocket], *, moves: bool
-) -> list[Grant]:
-    """Change the pockets, and return the grants whose rows are to be changed."""
-    rows: list[Grant] = []
-    for grant in grants:
+    after = {new.name: dict(pockets.get(new.name, EMPTY)) for _, new in changes.accounts}
+    grants: list[Grant] = []
+    for grant in changes.grants:
         name, number, state, _, remaining, held = grant[:6]
-        kept, holds = pockets[name]
-        if moves and state == "live" and (number in kept or len(kept) < MAX_GRANTS):
-            pockets[name] = make(
-                Pocket, ({**kept, number: f"[{number},{remaining},{held}]"}, holds)
-            )
-            continue
-        rows.append(grant)
-        if number in kept:
-            pockets[name] = Pocket({n: text for n, text in kept.items() if n != number}, holds)
-    return rows
-
-
-def _place_holds(changes: Changes, pockets: dict[str, Pocket]) -> tuple[list[Hold], list[Hold]]:
-    """Change the pockets, and return the holds that get rows and those whose rows change."""
-    names = {hold.account for hold in (*changes.holds, *changes.new_holds)}
-    inside = {name: dict(pockets[name].holds) for name in names}
-    added: list[Hold] = []
-    changed: list[Hold] = []
+        pocket = after[name]
+        if moves and state == "live" and (number in pocket or _has_room(pocket)):
+            pocket[number] = f"[{number},{remaining},{held}]"
+        else:
+            pocket.pop(number, None)
+            grants.append(grant)
+    new_holds: list[Hold] = []
+    holds: list[Hold] = []
     for hold in changes.holds:  # before the new ones: what ends makes room
-        own = inside[hold.account]
-        if own.pop(hold.number, None) is None:
-            changed.append(hold)
-        elif not _fits(hold, own):
-            added.append(hold)
-    added += [hold for hold in changes.new_holds if not _fits(hold, inside[hold.account])]
-    for name, own in inside.items():
-        pockets[name] = make(Pocket, (pockets[name].grants, own))
-    return added, changed
+        pocket = after[hold.account]
+        if pocket.pop(hold.number, None) is None:
+            holds.append(hold)
+        elif not _fits(hold, pocket):
+            new_holds.append(hold)
+    new_holds += [hold for hold in changes.new_holds if not _fits(hold, after[hold.account])]
+    return make(Placement, (after, grants, new_holds, holds))
 
 
-def _fits(hold: Hold, inside: dict[int, str]) -> bool:
+def _has_room(pocket: Pocket) -> bool:
+    """Tell whether one more grant may be put into a pocket."""
+    return sum(map(_is_grant, pocket.values())) < MAX_GRANTS
+
+
+def _is_grant(text: str) -> bool:
+    return text.count(",") == 2  # noqa: PLR2004 - as it has three numbers
+
+
+def _fits(hold: Hold, pocket: dict[int, str]) -> bool:
     """Put an open hold into a pocket, unless there is no room for it."""
-    room = MAX_TEXT - sum(map(len, inside.values()))
+    room = MAX_TEXT - sum(map(len, pocket.values()))
     if hold.state != "open" or room < _SHORTEST:
         return False
     text = _dump_hold(hold)
     if len(text) > room:
         return False
-    inside[hold.number] = text
+    pocket[hold.number] = text
     return True
 
 
@@ -146,13 +125,8 @@ def _dump_hold(hold: Hold) -> str:
     _, number, _, amount, captured, slices, placed, expires, service, actor, text, metadata = hold
     return (
         f"[{number},{amount},{captured},{dump_slices(slices)},{to_micros(placed)},"
-        f"{to_micros(expires)},{_text(service)},{_text(actor)},{dump_json(text)},"
-        f"{dump_mapping(metadata) or 'null'}]"
+        f"{to_micros(expires)},{dump_json((service, actor, text, metadata or None))[1:]}"
     )
-
-
-def _text(text: str | None) -> str:
-    return "null" if text is None else dump_json(text)
 
 
 def _load_hold(account: str, dumped: str) -> Hold:

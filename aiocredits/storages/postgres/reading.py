@@ -22,7 +22,7 @@ from aiocredits._queries import (
 )
 from aiocredits.storages.postgres import rows
 from aiocredits.storages.postgres.connecting import Driver
-from aiocredits.storages.postgres.pocket import load_pocket
+from aiocredits.storages.postgres.pocket import current, load_pocket, open_holds
 from aiocredits.storages.postgres.unit import Unit
 
 T = TypeVar("T")
@@ -110,7 +110,7 @@ def _cut(found: list[T], limit: int) -> Page[T]:
 
 
 def _grant(row: Record) -> Grant:
-    return load_pocket(row[16]).current(rows.load_grant(row))
+    return current(rows.load_grant(row), load_pocket(row[16]))
 
 
 def _holds(query: HoldsQuery, found: Sequence[Record]) -> list[Hold]:
@@ -118,6 +118,6 @@ def _holds(query: HoldsQuery, found: Sequence[Record]) -> list[Hold]:
     if not found:
         return []
     holds = [rows.load_hold(row[1:]) for row in found if row[1] is not None]
-    inside = load_pocket(found[0][0]).open_holds(query.account).values()
+    inside = open_holds(query.account, load_pocket(found[0][0])).values()
     holds += [hold for hold in inside if hold.number > query.after]
     return sorted(holds, key=lambda hold: hold.number)

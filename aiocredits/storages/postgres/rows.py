@@ -94,16 +94,7 @@ def account_columns(accounts: Iterable[Account]) -> Columns:
         _instants(c[2]),
         *map(numbers, c[3:7]),
         *map(texts, c[7:9]),
-        _instants_or_none(c[9]),
-    ]
-
-
-def moved_account_columns(changes: Sequence[tuple[Account, Account]]) -> Columns:
-    """Return names, expected versions, and what holds and charges change."""
-    return [
-        *charged_account_columns(changes),
-        numbers([new.held_micros for _, new in changes]),
-        _instants_or_none([new.due_at for _, new in changes]),
+        instants_or_none(c[9]),
     ]
 
 
@@ -128,10 +119,10 @@ def grant_columns(grants: Iterable[Grant]) -> Columns:
         texts(c[2]),
         *map(numbers, c[3:8]),
         texts(c[8]),
-        _texts_or_none([None if cost is None else str(cost) for cost in c[9]]),
-        _texts_or_none([dump_scope(scope) for scope in c[10]]),
+        texts_or_none([None if cost is None else str(cost) for cost in c[9]]),
+        texts_or_none([dump_scope(scope) for scope in c[10]]),
         _instants(c[11]),
-        _instants_or_none(c[12]),
+        instants_or_none(c[12]),
         _array(["t" if rolled_over else "f" for rolled_over in c[13]]),
         texts(c[14]),
         _mappings(c[15]),
@@ -147,7 +138,7 @@ def grant_change_columns(grants: Iterable[Grant]) -> Columns:
         texts(c[2]),
         *map(numbers, c[4:7]),
         _instants(c[11]),
-        _instants_or_none(c[12]),
+        instants_or_none(c[12]),
     ]
 
 
@@ -169,7 +160,7 @@ def hold_columns(holds: Iterable[Hold]) -> Columns:
         _slices(c[5]),
         _instants(c[6]),
         _instants(c[7]),
-        *map(_texts_or_none, c[8:10]),
+        *map(texts_or_none, c[8:10]),
         texts(c[10]),
         _mappings(c[11]),
     ]
@@ -197,7 +188,7 @@ def charge_columns(charges: Iterable[Charge]) -> Columns:
         numbers(c[1]),
         numbers(c[2]),
         _instants(c[3]),
-        _texts_or_none(c[4]),
+        texts_or_none(c[4]),
         _slices(c[5]),
         numbers(c[6]),
         numbers(c[7]),
@@ -215,10 +206,10 @@ def entry_columns(entries: Iterable[Entry]) -> Columns:
         *map(numbers, c[4:8]),
         _slices(c[8]),
         _numbers_or_none(c[9]),
-        *map(_texts_or_none, c[10:12]),
+        *map(texts_or_none, c[10:12]),
         texts(c[12]),
         _mappings(c[13]),
-        _texts_or_none(c[14]),
+        texts_or_none(c[14]),
         _mappings(c[15]),
         _mappings(c[16]),
     ]
@@ -234,10 +225,10 @@ def charge_entry_columns(entries: Iterable[Entry]) -> Columns:
         numbers(c[4]),
         numbers(c[5]),
         _slices(c[8]),
-        _texts_or_none(c[10]),
+        texts_or_none(c[10]),
         texts(c[12]),
         _mappings(c[13]),
-        _texts_or_none(c[14]),
+        texts_or_none(c[14]),
         _mappings(c[15]),
     ]
 
@@ -272,9 +263,8 @@ def texts(values: Sequence[str]) -> str:
     """Return the text of an array of texts."""
     if not values:
         return "{}"
-    joined = '","'.join(values)
-    if "\\" in joined or joined.count('"') != 2 * (len(values) - 1):
-        joined = '","'.join([_escaped(value) for value in values])
+    # Escaped all at once: no text has a NUL, which the server would not take either.
+    joined = _escaped("\0".join(values)).replace("\0", '","')
     return f'{{"{joined}"}}'
 
 
@@ -282,7 +272,8 @@ def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _texts_or_none(values: Sequence[str | None]) -> str | None:
+def texts_or_none(values: Sequence[str | None]) -> str | None:
+    """Return the text of an array of texts, or None if there are none."""
     if not any(values):
         return None
     if None in values:
@@ -301,7 +292,8 @@ def _instants(instants: Sequence[datetime]) -> str:
     return _array(map(to_micros, instants))
 
 
-def _instants_or_none(instants: Sequence[datetime | None]) -> str:
+def instants_or_none(instants: Sequence[datetime | None]) -> str:
+    """Return the text of an array of microseconds since 1970."""
     return _array(["NULL" if instant is None else to_micros(instant) for instant in instants])
 
 
@@ -312,4 +304,4 @@ def _slices(slices: Iterable[Any]) -> str:
 def _mappings(mappings: Sequence[Any]) -> str | None:
     if not any(mappings):
         return None
-    return _texts_or_none([dump_mapping(mapping) if mapping else None for mapping in mappings])
+    return texts_or_none([dump_mapping(mapping) if mapping else None for mapping in mappings])

@@ -1,6 +1,7 @@
 """Writing changes: one statement, the smallest that can say them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from asyncpg import UniqueViolationError
@@ -55,11 +56,13 @@ def statement_for(changes: Changes, pockets: Pockets, new_keys: Sequence[KeyOf] 
     # New accounts, and accounts of which only due_at was counted anew, need all columns.
     if not moves or placed.holds or not all(map(_has_moved, changes.accounts)):
         return Statement("save", _save(changes, placed, new_keys), placed.pockets)
-    if not kinds <= _CHARGES or placed.grants or not _are_plain(changes):
-        return Statement("move", _move(changes, placed, new_keys), placed.pockets)
-    if len(changes.entries) == 1:
-        return Statement("charge_one", _charge_one(changes, placed, new_keys), placed.pockets)
-    return Statement("charge", _charge(changes, placed, new_keys), placed.pockets)
+    if kinds <= _CHARGES and not placed.grants and _are_plain(changes):
+        if len(changes.entries) == 1:
+            return Statement("charge_one", _charge_one(changes, placed, new_keys), placed.pockets)
+        return Statement("charge", _charge(changes, placed, new_keys), placed.pockets)
+    if not placed.grants:
+        return Statement("hold", _hold(changes, placed, new_keys), placed.pockets)
+    return Statement("move", _move(changes, placed, new_keys), placed.pockets)
 
 
 def placed_for(changes: Changes, pockets: Pockets) -> Placement:
@@ -123,16 +126,31 @@ def _save(changes: Changes, placed: Placement, new_keys: Sequence[KeyOf]) -> row
     ]
 
 
-def _move(changes: Changes, placed: Placement, new_keys: Sequence[KeyOf]) -> rows.Columns:
+def _hold(changes: Changes, placed: Placement, new_keys: Sequence[KeyOf]) -> rows.Columns:
+    accounts = {new.name: (old.version, new) for old, new in changes.accounts}
+    expected: list[int] = []
+    due: list[datetime | None] = []
+    pockets: list[str | None] = []
+    for entry in changes.entries:
+        name = entry.account
+        version, new = accounts[name]
+        last = entry.version == new.version
+        expected.append(version)
+        due.append(new.due_at if last else None)
+        pockets.append(dump_pocket(placed.pockets[name]) if last else None)
     return [
         *_keys(new_keys),
-        *rows.moved_account_columns(changes.accounts),
-        _pockets([after for _, after in changes.accounts], placed),
-        *rows.moved_grant_columns(placed.grants),
-        *rows.hold_columns(placed.new_holds),
         *rows.entry_columns(changes.entries),
+        rows.numbers(expected),
+        rows.instants_or_none(due),
+        rows.texts_or_none(pockets),
+        *rows.hold_columns(placed.new_holds),
         *rows.usage_columns(changes.usage),
     ]
+
+
+def _move(changes: Changes, placed: Placement, new_keys: Sequence[KeyOf]) -> rows.Columns:
+    return [*_hold(changes, placed, new_keys), *rows.moved_grant_columns(placed.grants)]
 
 
 def _charge(changes: Changes, placed: Placement, new_keys: Sequence[KeyOf]) -> rows.Columns:

@@ -9,8 +9,8 @@
 -- Pages are left part empty where rows change, so that an update finds room beside its row and
 -- touches no index: what a charge changes is in no index and in no index's condition.
 
--- The pocket has what charges and holds change of grants and holds: [[[grant, remaining, held], …],
--- [[hold, amount, captured, slices, placed_at, expires_at, service, actor, description, metadata], …]].
+-- The pocket has what charges and holds change of grants and holds: [grant, remaining, held] and [hold,
+-- amount, captured, slices, placed_at, expires_at, service, actor, description, metadata], in a list.
 -- Of a grant that is in it, remaining and held are old in its row; a hold that is in it has no row.
 -- No CHECK looks into it; the one on available and held of the account stands for what is in it.
 CREATE TABLE {schema}.accounts (
@@ -24,7 +24,7 @@ CREATE TABLE {schema}.accounts (
     status          text NOT NULL,
     time_zone       text NOT NULL,
     due_at          timestamptz,
-    pocket          text NOT NULL DEFAULT '[[],[]]',
+    pocket          text NOT NULL DEFAULT '[]',
     PRIMARY KEY (account),
     CHECK (
         version > 0 AND available >= 0 AND held >= 0 AND overdraft >= 0 AND overdraft_limit >= 0

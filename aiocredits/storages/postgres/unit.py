@@ -21,7 +21,14 @@ from aiocredits._ledger import (
 from aiocredits._model import Account, Books, Charge, Entry, Grant, Hold
 from aiocredits.storages.postgres import rows
 from aiocredits.storages.postgres.connecting import DecideAgainError, Driver
-from aiocredits.storages.postgres.pocket import EMPTY, Pocket, Pockets, load_pocket
+from aiocredits.storages.postgres.pocket import (
+    EMPTY,
+    Pocket,
+    Pockets,
+    current,
+    load_pocket,
+    open_holds,
+)
 from aiocredits.storages.postgres.saving import save, statement_for
 
 
@@ -96,13 +103,13 @@ class Unit:
                 accounts[name] = rows.load_account(row)
                 pockets[name] = load_pocket(row[10])
             if row[11] is not None:
-                grants[name].append(pockets[name].current(rows.load_grant(row[11:])))
+                grants[name].append(current(rows.load_grant(row[11:]), pockets[name]))
         self.pockets = pockets
         named = [pair for pair in scope_of(commands).holds if pair[0] in accounts]
         holds = _by_account(await self._named_holds(named))
         return {
             name: Books(
-                account, in_burn_order(grants[name]), pockets[name].open_holds(name) | holds[name]
+                account, in_burn_order(grants[name]), open_holds(name, pockets[name]) | holds[name]
             )
             for name, account in accounts.items()
         }
@@ -127,7 +134,7 @@ class Unit:
         if scope.late:
             lapsed = await self._fetch("lapsed_grants", rows.load_grant, *_pairs(scope.late))
             grants += lapsed
-        return [self._pocket(grant.account).current(grant) for grant in grants]
+        return [current(grant, self._pocket(grant.account)) for grant in grants]
 
     async def _holds(
         self, scope: Scope, accounts: Sequence[Account], at: datetime
@@ -146,7 +153,7 @@ class Unit:
             found = await self._records("next_timeouts", due, at)
             timeouts = {row[0]: row[1] for row in found}
         for name in due:
-            for hold in self._pocket(name).open_holds(name).values():
+            for hold in open_holds(name, self._pocket(name)).values():
                 if hold.expires_at <= at:
                     holds.append(hold)
                 else:
@@ -155,7 +162,8 @@ class Unit:
 
     async def _named_holds(self, named: Sequence[NumberOf]) -> list[Hold]:
         """Return the holds that are named, from pockets where they are open and found room."""
-        pockets = {name: self._pocket(name).open_holds(name) for name, _ in named}
+        names = {name for name, _ in named}
+        pockets = {name: open_holds(name, self._pocket(name)) for name in names}
         found = [pockets[name][number] for name, number in named if number in pockets[name]]
         others = [(name, number) for name, number in named if number not in pockets[name]]
         if others:

@@ -1,0 +1,184 @@
+"""The straight way says what `decide` says, or nothing."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from aiocredits import _commands as c
+from aiocredits._ledger import State, decide, decide_cached, remembered, suffices
+from aiocredits._ledger.carry import MAX_HOLDS
+from aiocredits._ledger.straight import Step, changes_of_steps, straight
+from aiocredits._model import Books
+from tests.ledger.histories import Author, histories, law
+from tests.ledger.histories import Step as Choice
+from tests.ledger.world import ONE, START, World
+
+HOUR = timedelta(hours=1)
+
+
+def compared(books: Books, command: c.Command, at: datetime) -> Step | None:
+    """Return what the straight way says, once it is what `decide` says too."""
+    step = straight(books, command, at)
+    if step is not None:
+        name = books.account.name
+        decision = decide(State({name: books}, {}), [command], at)
+        assert decision.outcomes == (c.Accepted(step.receipt),)
+        assert changes_of_steps([step]) == decision.changes
+        kept = remembered(decision.books[name])
+        assert kept is not None
+        assert step.books._replace(next_timeout=None) == kept._replace(next_timeout=None)
+        assert list(step.books.grants) == list(kept.grants)
+    return step
+
+
+class Comparison(World):
+    """Compares both ways before each command, on what a storage would remember."""
+
+    def apply(self, *several: c.Command, at: datetime = START) -> Sequence[c.Outcome]:
+        for command in c.singles(several):
+            books = self.remembered(command.account)
+            if books is not None and suffices(books, at):
+                compared(books, command, at)
+        return super().apply(*several, at=at)
+
+    def remembered(self, name: str = "alice") -> Books | None:
+        return remembered(self.books[name]) if name in self.books else None
+
+
+@law
+@given(histories())
+def test_it_says_what_decide_says(history: list[Choice]) -> None:
+    Author(Comparison()).write(history, lambda outcome: None)
+
+
+def add(amount: int = 10, number: int = 1, **terms: Any) -> c.AddGrant:
+    return c.AddGrant("alice", f"g{number}", amount * ONE)._replace(**terms)
+
+
+def hold(amount: int = 2, number: int = 1) -> c.PlaceHold:
+    return c.PlaceHold("alice", f"h{number}", amount * ONE, HOUR, "a report", "chat", "bob")
+
+
+def capture(amount: int | None = None, hold: int = 2) -> c.CaptureHold:
+    return c.CaptureHold("alice", "c", hold, amount and amount * ONE)
+
+
+STRAIGHT: Mapping[str, tuple[c.Single, ...]] = {
+    "a hold": (add(), hold()),
+    "of all there is": (add(2), hold()),
+    "with a key of the library's": (add(), hold()._replace(key="~" + 32 * "0")),
+    "beside others": (add(), hold(), hold(number=2)),
+    "that ends before the others": (add(), hold(), hold(number=2)._replace(timeout=HOUR / 2)),
+    "of the second grant": (add(scope=frozenset({"image"})), add(number=2), hold()),
+    "in an order of its own": (
+        add(),
+        add(number=2, priority=1),
+        hold()._replace(burn_order=("number", "rolled_over")),
+    ),
+    "of a grant that ends": (add(expires_at=START + HOUR / 2), hold()),
+    "a capture": (add(), hold(), capture()),
+    "of a part": (add(), hold(), capture(1)),
+    "of one of two": (add(), hold(), hold(number=2), capture(1, hold=3)),
+    "of the last credits, and some come back": (add(2), hold(), capture(1)),
+    "of a part with a cost": (add(unit_cost=None), hold(), capture(1)),
+    "that says final": (add(), hold(), capture(1), hold(number=2), capture(1, hold=4)),
+}
+
+NOT_STRAIGHT: Mapping[str, tuple[c.Single, ...]] = {
+    "too little": (add(1), hold()),
+    "of two grants": (add(1), add(1, 2), hold()),
+    "for too long": (add(), hold()._replace(timeout=timedelta(days=31))),
+    "for no time": (add(), hold()._replace(timeout=timedelta(0))),
+    "in part": (add(1), hold()._replace(if_short="partial")),
+    "above the hold": (add(), hold(), capture(3)._replace(if_over="available")),
+    "of the last credit": (add(2), hold(), capture()),
+    "not the last of it": (add(), hold(), capture(1)._replace(final=False)),
+    "of two slices": (add(1), add(1, 2), hold(), capture(1, hold=3)),
+    "of a grant that was revoked": (
+        add(),
+        hold(),
+        hold(number=2),
+        c.RevokeGrant("alice", "r", 1),
+        capture(1),
+    ),
+    "that is not there": (add(), hold(), capture(hold=7)),
+    "of somebody frozen": (add(), c.Configure("alice", "f", status="frozen"), hold()),
+    "where it is another day": (
+        add(),
+        c.Configure("alice", "z", time_zone="Asia/Kolkata"),
+        hold(),
+        capture(hold=3),
+    ),
+}
+
+
+def last_of(several: Sequence[c.Single]) -> Step | None:
+    """Return what the straight way says of the last command, after the others."""
+    world = Comparison()
+    *before, last = several
+    for command in before:
+        world.do(command)
+    books = world.remembered()
+    assert books is not None
+    step = compared(books, last, START)
+    world.apply(last)
+    return step
+
+
+@pytest.mark.parametrize("case", STRAIGHT)
+def test_what_is_common_goes_straight(case: str) -> None:
+    assert last_of(STRAIGHT[case]) is not None
+
+
+@pytest.mark.parametrize("case", NOT_STRAIGHT)
+def test_what_is_more_than_that_does_not(case: str) -> None:
+    assert last_of(NOT_STRAIGHT[case]) is None
+
+
+def test_a_clock_behind_and_a_grant_that_has_ended_do_not_go_straight() -> None:
+    world = Comparison()
+    world.do(add(expires_at=START + HOUR / 2))
+    world.do(hold())
+    books = world.remembered()
+    assert books is not None
+    assert straight(books, hold(), START) is not None
+    assert straight(books, hold(), START - HOUR) is None
+    assert straight(books, capture(), START + HOUR / 2) is None
+
+
+def test_not_more_holds_are_remembered_than_are_worth_it() -> None:
+    world = Comparison()
+    world.do(add())
+    world.do(hold())
+    books = world.remembered()
+    assert books is not None
+    many = dict.fromkeys(range(2, MAX_HOLDS + 2), books.holds[2])
+    assert straight(books._replace(holds=many), hold(), START) is None
+    del many[MAX_HOLDS]
+    assert straight(books._replace(holds=many), hold(), START) is not None
+
+
+def test_straight_or_not_a_batch_is_decided_in_order() -> None:
+    world = Comparison()
+    users = ("alice", "bob", "carol", "dave")
+    for user in users:
+        world.do(add()._replace(account=user))
+    world.do(hold()._replace(account="bob"))
+    batch: list[c.Command] = [
+        hold(),  # straight
+        c.Consume("carol", "k1", ONE),
+        capture(1)._replace(account="bob"),  # straight
+        hold()._replace(account="dave"),  # one of two
+        hold(number=2)._replace(account="dave"),
+    ]
+    known = {user: books for user in users if (books := world.remembered(user))}
+    cached = decide_cached(known, batch, START)
+    whole = decide(State(known, {}), batch, START)
+    assert [cached.outcomes[place] for place in range(5)] == list(whole.outcomes)
+    assert cached.places == {"alice": [0], "bob": [2], "carol": [1], "dave": [3, 4]}
+    for one, other in zip(cached.changes, whole.changes, strict=True):
+        assert sorted(map(repr, one)) == sorted(map(repr, other))
+    assert cached.books == {user: remembered(whole.books[user]) for user in users}
