@@ -27,7 +27,7 @@ from aiocredits._commands import (
 from aiocredits._ledger.carry import remembered, suffices
 from aiocredits._ledger.decide import decide
 from aiocredits._ledger.state import Changes, State
-from aiocredits._ledger.straight import Step, changes_of_steps, straight
+from aiocredits._ledger.straight import Straight
 from aiocredits._model import Books, make
 
 _OF_HOLDS = frozenset({CaptureHold, ReleaseHold, ExtendHold})
@@ -57,44 +57,25 @@ def decide_cached(
 ) -> CachedDecision:
     """Decide every account all of whose commands are accepted on its remembered books."""
     places = _decidable(cached, commands, at)
-    steps = _steps(places, cached, commands, at)
-    if len(steps) == len(places):
-        return _of_steps(steps, places)
-    others = {name: own for name, own in places.items() if name not in steps}
-    decided = _decided(others, cached, commands, at)
-    if not steps:
-        return decided
-    stepped = _of_steps(steps, {name: places[name] for name in steps})
-    return CachedDecision(
-        {**stepped.outcomes, **decided.outcomes},
-        {**stepped.places, **decided.places},
-        stepped.changes.joined(decided.changes),
-        {**stepped.books, **decided.books},
-    )
-
-
-def _steps(
-    places: Mapping[str, Sequence[int]],
-    cached: Mapping[str, Books],
-    commands: Sequence[Command],
-    at: datetime,
-) -> dict[str, Step]:
-    """Return what can be said at once, by account."""
-    steps: dict[str, Step] = {}
+    straight = Straight(at)
+    outcomes: dict[int, Outcome] = {}
     for name, own in places.items():
-        if len(own) == 1:
-            step = straight(cached[name], commands[own[0]], at)
-            if step is not None:
-                steps[name] = step
-    return steps
-
-
-def _of_steps(steps: Mapping[str, Step], places: Mapping[str, Sequence[int]]) -> CachedDecision:
+        receipts = straight.go(cached[name], [commands[place] for place in own])  # type: ignore[misc]
+        if receipts is not None:
+            for place, receipt in zip(own, receipts, strict=True):
+                outcomes[place] = make(Accepted, (receipt,))
+    went = straight.books
+    if len(went) == len(places):
+        return CachedDecision(outcomes, places, straight.changes, went)
+    rest = {name: own for name, own in places.items() if name not in went}
+    decided = _decided(rest, cached, commands, at)
+    if not went:
+        return decided
     return CachedDecision(
-        {places[name][0]: make(Accepted, (step.receipt,)) for name, step in steps.items()},
-        places,
-        changes_of_steps(steps.values()),
-        {name: step.books for name, step in steps.items()},
+        {**outcomes, **decided.outcomes},
+        {**{name: places[name] for name in went}, **decided.places},
+        straight.changes.joined(decided.changes),
+        {**went, **decided.books},
     )
 
 

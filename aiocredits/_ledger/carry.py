@@ -6,7 +6,7 @@ from itertools import islice
 
 from aiocredits._model import NO_HOLDS, OPEN_GRANT_STATES, Books, Hold
 
-MAX_HOLDS = 512
+MAX_HOLDS = 2048
 """How many open holds of one account are worth remembering."""
 
 

@@ -34,7 +34,7 @@ def changes_of(drafts: Iterable[Draft]) -> Changes:
         _tell_apart(holds, old.holds, draft.holds)
         _tell_apart(charges, old.charges, draft.charges)
         entries += draft.entries
-        usage += _added_up(draft.usage)
+        usage += added_up(draft.usage)
     return Changes(
         tuple(accounts),
         tuple(grants[0]),
@@ -60,7 +60,8 @@ def _tell_apart(rows: _Rows[T], old: Mapping[int, T], new: Mapping[int, T]) -> N
             changed.append(value)
 
 
-def _added_up(usage: list[Usage]) -> list[Usage]:
+def added_up(usage: list[Usage]) -> list[Usage]:
+    """Return one row for each day, service and unit cost of an account."""
     if len(usage) == 1:  # as of most accounts in a batch
         return usage
     sums: dict[_UsageOf, Micros] = {}

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 
 from aiocredits import _commands as c
-from aiocredits._ledger import State, decide, decide_cached, remembered, suffices
+from aiocredits._ledger import Changes, State, decide, decide_cached, remembered, suffices
 from aiocredits._ledger.carry import MAX_HOLDS
-from aiocredits._ledger.straight import Step, changes_of_steps, straight
+from aiocredits._ledger.straight import Straight
 from aiocredits._model import Books
+from aiocredits._receipt import Receipt
 from tests.ledger.histories import Author, histories, law
 from tests.ledger.histories import Step as Choice
 from tests.ledger.world import ONE, START, World
@@ -19,29 +20,47 @@ from tests.ledger.world import ONE, START, World
 HOUR = timedelta(hours=1)
 
 
-def compared(books: Books, command: c.Command, at: datetime) -> Step | None:
-    """Return what the straight way says, once it is what `decide` says too."""
-    step = straight(books, command, at)
-    if step is not None:
-        name = books.account.name
-        decision = decide(State({name: books}, {}), [command], at)
-        assert decision.outcomes == (c.Accepted(step.receipt),)
-        assert changes_of_steps([step]) == decision.changes
-        kept = remembered(decision.books[name])
-        assert kept is not None
-        assert step.books._replace(next_timeout=None) == kept._replace(next_timeout=None)
-        assert list(step.books.grants) == list(kept.grants)
-    return step
+def straight(books: Books, *several: c.Single, at: datetime = START) -> Sequence[Receipt] | None:
+    """Return what the straight way answers, once it is what `decide` says too."""
+    way = Straight(at)
+    receipts = way.go(books, several)
+    if receipts is None:
+        assert way.changes == Changes()
+        assert not way.books
+        return None
+    name = books.account.name
+    decision = decide(State({name: books}, {}), several, at)
+    assert decision.outcomes == tuple(map(c.Accepted, receipts))
+    for said, right in zip(way.changes, decision.changes, strict=True):
+        assert sorted(said, key=repr) == sorted(right, key=repr)
+    kept = remembered(decision.books[name])
+    assert kept is not None
+    way_books = way.books[name]
+    assert way_books._replace(next_timeout=None) == kept._replace(next_timeout=None)
+    assert list(way_books.grants) == list(kept.grants)
+    return receipts
 
 
 class Comparison(World):
-    """Compares both ways before each command, on what a storage would remember."""
+    """Compares both ways before each command, on what a storage would remember.
+
+    Of each account it remembers what it was asked for since its clock last moved.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: dict[str, tuple[Books, datetime, list[c.Single]]] = {}
 
     def apply(self, *several: c.Command, at: datetime = START) -> Sequence[c.Outcome]:
         for command in c.singles(several):
             books = self.remembered(command.account)
-            if books is not None and suffices(books, at):
-                compared(books, command, at)
+            if books is None or not suffices(books, at):
+                continue
+            straight(books, command, at=at)
+            first, then, commands = self.batches.get(command.account, (books, at, []))
+            if then != at or straight(first, *commands, command, at=at) is None:
+                first, commands = books, []
+            self.batches[command.account] = first, at, [*commands, command]
         return super().apply(*several, at=at)
 
     def remembered(self, name: str = "alice") -> Books | None:
@@ -115,17 +134,15 @@ NOT_STRAIGHT: Mapping[str, tuple[c.Single, ...]] = {
 }
 
 
-def last_of(several: Sequence[c.Single]) -> Step | None:
-    """Return what the straight way says of the last command, after the others."""
+def last_of(several: Sequence[c.Single]) -> Sequence[Receipt] | None:
+    """Return what the straight way answers to the last command, after the others."""
     world = Comparison()
     *before, last = several
     for command in before:
         world.do(command)
     books = world.remembered()
     assert books is not None
-    step = compared(books, last, START)
-    world.apply(last)
-    return step
+    return straight(books, last)
 
 
 @pytest.mark.parametrize("case", STRAIGHT)
@@ -144,9 +161,30 @@ def test_a_clock_behind_and_a_grant_that_has_ended_do_not_go_straight() -> None:
     world.do(hold())
     books = world.remembered()
     assert books is not None
-    assert straight(books, hold(), START) is not None
-    assert straight(books, hold(), START - HOUR) is None
-    assert straight(books, capture(), START + HOUR / 2) is None
+    assert straight(books, hold(number=2)) is not None
+    assert straight(books, hold(number=2), at=START - HOUR) is None
+    assert straight(books, capture(), at=START + HOUR / 2) is None
+
+
+def test_several_commands_of_one_account_go_straight_together() -> None:
+    world = Comparison()
+    world.do(add(4))
+    world.do(add(number=2))
+    for number in range(3):
+        world.do(hold(1, number))
+    books = world.remembered()
+    assert books is not None
+    first, second, third = books.holds
+    ends = [capture(hold=number)._replace(key=f"c{number}") for number in (first, second)]
+    assert straight(books, *ends, hold(1, 7)) is not None
+    assert straight(books, hold(1, 7), hold(number=8)) is not None
+    # For two credits the first grant has only one left.
+    assert straight(books, ends[0], hold(number=8)) is None
+    assert straight(books, ends[0], c.Consume("alice", "k", ONE)) is None
+    assert straight(books, ends[0], ends[0]) is None
+    assert straight(books, hold(1, 7), hold(1, 7)) is None
+    assert straight(books, ends[0], capture(hold=first)) is None
+    assert straight(books, hold(1, 7), capture(hold=third + 1)) is None
 
 
 def test_not_more_holds_are_remembered_than_are_worth_it() -> None:
@@ -155,15 +193,15 @@ def test_not_more_holds_are_remembered_than_are_worth_it() -> None:
     world.do(hold())
     books = world.remembered()
     assert books is not None
-    many = dict.fromkeys(range(2, MAX_HOLDS + 2), books.holds[2])
-    assert straight(books._replace(holds=many), hold(), START) is None
-    del many[MAX_HOLDS]
-    assert straight(books._replace(holds=many), hold(), START) is not None
+    many = dict.fromkeys(range(-MAX_HOLDS, 0), books.holds[2])
+    assert straight(books._replace(holds=many), hold(number=2)) is None
+    del many[-MAX_HOLDS]
+    assert straight(books._replace(holds=many), hold(number=2)) is not None
 
 
 def test_straight_or_not_a_batch_is_decided_in_order() -> None:
     world = Comparison()
-    users = ("alice", "bob", "carol", "dave")
+    users = ("alice", "bob", "carol", "dave", "erin")
     for user in users:
         world.do(add()._replace(account=user))
     world.do(hold()._replace(account="bob"))
@@ -171,14 +209,22 @@ def test_straight_or_not_a_batch_is_decided_in_order() -> None:
         hold(),  # straight
         c.Consume("carol", "k1", ONE),
         capture(1)._replace(account="bob"),  # straight
-        hold()._replace(account="dave"),  # one of two
+        hold()._replace(account="dave"),  # straight
+        c.Consume("erin", "k2", ONE),
         hold(number=2)._replace(account="dave"),
+        hold()._replace(account="erin"),
     ]
     known = {user: books for user in users if (books := world.remembered(user))}
     cached = decide_cached(known, batch, START)
     whole = decide(State(known, {}), batch, START)
-    assert [cached.outcomes[place] for place in range(5)] == list(whole.outcomes)
-    assert cached.places == {"alice": [0], "bob": [2], "carol": [1], "dave": [3, 4]}
+    assert [cached.outcomes[place] for place in range(7)] == list(whole.outcomes)
+    assert cached.places == {
+        "alice": [0],
+        "bob": [2],
+        "carol": [1],
+        "dave": [3, 5],
+        "erin": [4, 6],
+    }
     for one, other in zip(cached.changes, whole.changes, strict=True):
         assert sorted(map(repr, one)) == sorted(map(repr, other))
     assert cached.books == {user: remembered(whole.books[user]) for user in users}
