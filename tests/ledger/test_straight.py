@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -85,7 +86,16 @@ def capture(amount: int | None = None, hold: int = 2) -> c.CaptureHold:
     return c.CaptureHold("alice", "c", hold, amount and amount * ONE)
 
 
+def consume(amount: int = 2, number: int = 1) -> c.Consume:
+    return c.Consume("alice", f"k{number}", amount * ONE, "a report", "chat", "bob")
+
+
 STRAIGHT: Mapping[str, tuple[c.Single, ...]] = {
+    "a charge": (add(), consume()),
+    "beside a hold": (add(), hold(), consume()),
+    "of all but what is held": (add(4), hold(), consume()),
+    "from a grant with a cost": (add(unit_cost=Decimal("0.5")), consume()),
+    "of the grant that may pay": (add(scope=frozenset({"image"})), add(number=2), consume()),
     "a hold": (add(), hold()),
     "of all there is": (add(2), hold()),
     "with a key of the library's": (add(), hold()._replace(key="~" + 32 * "0")),
@@ -102,11 +112,25 @@ STRAIGHT: Mapping[str, tuple[c.Single, ...]] = {
     "of a part": (add(), hold(), capture(1)),
     "of one of two": (add(), hold(), hold(number=2), capture(1, hold=3)),
     "of the last credits, and some come back": (add(2), hold(), capture(1)),
-    "of a part with a cost": (add(unit_cost=None), hold(), capture(1)),
+    "of a part with a cost": (add(unit_cost=Decimal("0.5")), hold(), capture(1)),
     "that says final": (add(), hold(), capture(1), hold(number=2), capture(1, hold=4)),
 }
 
 NOT_STRAIGHT: Mapping[str, tuple[c.Single, ...]] = {
+    "a charge of too much": (add(1), consume()),
+    "a charge of the last credit": (add(2), consume()),
+    "a charge of two grants": (add(1), add(number=2), consume()),
+    "a charge of long ago": (add(), consume()._replace(occurred_at=START)),
+    "a charge of another day": (
+        add(),
+        c.Configure("alice", "z", time_zone="Asia/Kolkata"),
+        consume(),
+    ),
+    "a charge into debt": (
+        add(1),
+        c.Configure("alice", "l", overdraft_limit_micros=ONE),
+        consume()._replace(if_short="overdraft"),
+    ),
     "too little": (add(1), hold()),
     "of two grants": (add(1), add(1, 2), hold()),
     "for too long": (add(), hold()._replace(timeout=timedelta(days=31))),
@@ -180,11 +204,31 @@ def test_several_commands_of_one_account_go_straight_together() -> None:
     assert straight(books, hold(1, 7), hold(number=8)) is not None
     # For two credits the first grant has only one left.
     assert straight(books, ends[0], hold(number=8)) is None
-    assert straight(books, ends[0], c.Consume("alice", "k", ONE)) is None
+    assert straight(books, ends[0], consume(1), hold(1, 7), consume(1, 2)) is not None
+    assert straight(books, consume(1), ends[0]) is not None
+    assert straight(books, ends[0], consume(number=2), ends[1]) is None
+    assert straight(books, ends[0], add(number=9), ends[1]) is None
     assert straight(books, ends[0], ends[0]) is None
     assert straight(books, hold(1, 7), hold(1, 7)) is None
     assert straight(books, ends[0], capture(hold=first)) is None
     assert straight(books, hold(1, 7), capture(hold=third + 1)) is None
+
+
+def test_who_goes_straight_only_in_part_takes_nothing_from_others() -> None:
+    world = Comparison()
+    for user in ("alice", "bob"):
+        world.do(add()._replace(account=user))
+        world.do(hold()._replace(account=user))
+    alice, bob = world.remembered("alice"), world.remembered("bob")
+    assert alice is not None
+    assert bob is not None
+    way, alone = Straight(START), Straight(START)
+    for each in (way, alone):
+        assert each.go(alice, [hold(number=2), capture(1), consume()]) is not None
+    of_bob: list[Any] = [hold(number=2), capture(1), consume(), consume(number=2, amount=20)]
+    assert way.go(bob, [command._replace(account="bob") for command in of_bob]) is None
+    assert way.changes == alone.changes
+    assert way.books == alone.books
 
 
 def test_not_more_holds_are_remembered_than_are_worth_it() -> None:
@@ -207,12 +251,12 @@ def test_straight_or_not_a_batch_is_decided_in_order() -> None:
     world.do(hold()._replace(account="bob"))
     batch: list[c.Command] = [
         hold(),  # straight
-        c.Consume("carol", "k1", ONE),
+        c.AddGrant("carol", "k1", ONE),
         capture(1)._replace(account="bob"),  # straight
         hold()._replace(account="dave"),  # straight
-        c.Consume("erin", "k2", ONE),
+        c.Consume("erin", "k2", 10 * ONE),
         hold(number=2)._replace(account="dave"),
-        hold()._replace(account="erin"),
+        c.AddGrant("erin", "k3", ONE),
     ]
     known = {user: books for user in users if (books := world.remembered(user))}
     cached = decide_cached(known, batch, START)

@@ -93,7 +93,7 @@ class BooksCache:
                 self._rows += _rows(books)
             elif known[0].account.version > books.account.version:
                 continue
-            else:
+            elif len(known[0].grants) != len(books.grants) or known[0].holds or books.holds:
                 self._rows += _rows(books) - _rows(known[0])
             self._kept[name] = account
             self._kept.move_to_end(name)

@@ -263,8 +263,9 @@ def texts(values: Sequence[str]) -> str:
     """Return the text of an array of texts."""
     if not values:
         return "{}"
-    # Escaped all at once: no text has a NUL, which the server would not take either.
-    joined = _escaped("\0".join(values)).replace("\0", '","')
+    joined = '","'.join(values)
+    if "\\" in joined or joined.count('"') != 2 * (len(values) - 1):
+        joined = '","'.join([_escaped(value) for value in values])
     return f'{{"{joined}"}}'
 
 
