@@ -23,8 +23,8 @@ _MANY_DISAPPOINTMENTS = 100
 _MAX_DISAPPOINTMENTS = 1000
 
 
-Kept: TypeAlias = tuple[Books, Pocket]
-"""What is remembered of an account."""
+Kept: TypeAlias = tuple[Books, Pocket, int]
+"""What is remembered of an account, and how many rows that is."""
 
 
 NOTHING: Mapping[str, Kept] = {}
@@ -32,7 +32,10 @@ NOTHING: Mapping[str, Kept] = {}
 
 def kept(books: Mapping[str, Books | None], pockets: Pockets) -> dict[str, Kept | None]:
     """Return what to remember of accounts that are remembered with these `pockets`."""
-    return {name: None if left is None else (left, pockets[name]) for name, left in books.items()}
+    return {
+        name: None if left is None else (left, pockets[name], _rows(left))
+        for name, left in books.items()
+    }
 
 
 class BooksCache:
@@ -88,13 +91,12 @@ class BooksCache:
             if account is None:
                 self._forget(name)
                 continue
-            books, known = account[0], self._kept.get(name)
-            if known is None:
-                self._rows += _rows(books)
-            elif known[0].account.version > books.account.version:
-                continue
-            elif len(known[0].grants) != len(books.grants) or known[0].holds or books.holds:
-                self._rows += _rows(books) - _rows(known[0])
+            known = self._kept.get(name)
+            if known is not None:
+                if known[0].account.version > account[0].account.version:
+                    continue
+                self._rows -= known[2]
+            self._rows += account[2]
             self._kept[name] = account
             self._kept.move_to_end(name)
         while self._rows > self._max_rows:
@@ -103,7 +105,7 @@ class BooksCache:
     def _forget(self, name: str) -> None:
         known = self._kept.pop(name, None)
         if known is not None:
-            self._rows -= _rows(known[0])
+            self._rows -= known[2]
 
     def tried(
         self,

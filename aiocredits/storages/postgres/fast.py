@@ -108,12 +108,12 @@ class FastBatch:
 
     def _decide(self, known: Mapping[str, Kept], commands: Sequence[Command]) -> "_Draft":
         """Decide, and if that is all there is, tell those that come after what will be there."""
-        books = {name: books for name, (books, _) in known.items()}
+        books = {name: books for name, (books, _, _) in known.items()}
         decision = decide_cached(books, commands, self._at)
         # An entry keeps the terms of a caller's key: the library's own are new, or looked up.
         entries = decision.changes.entries
         keys = [(entry.account, entry.key) for entry in entries if entry.key and entry.terms]
-        pockets = {name: pocket for name, (_, pocket) in known.items()}
+        pockets = {name: pocket for name, (_, pocket, _) in known.items()}
         statement = statement_for(decision.changes, pockets, keys)
         after = kept(decision.books, statement.pockets)
         expected = {name: account for name, account in after.items() if account is not None}

@@ -107,9 +107,9 @@ class _Part:
     async def run(self, deadline: float) -> Sequence[Outcome]:
         """Return the outcomes that were committed, or raise what the callers are told."""
         known, doubted = self._cache.of(self._commands)
-        books = {name: books for name, (books, _) in known.items()}
+        books = {name: books for name, (books, _, _) in known.items()}
         decision = decide_cached(books, self._commands, self._at)
-        pockets = {name: pocket for name, (_, pocket) in known.items()}
+        pockets = {name: pocket for name, (_, pocket, _) in known.items()}
         swap = Swap(self._pool, self._sql, pockets)
         if decision.places:
             if await swap.run(decision.changes, deadline / 2):
