@@ -12,7 +12,7 @@ from aiocredits import CreditClient
 from aiocredits.storages._sql import named_queries
 from aiocredits.storages.postgres.sql import PACKAGE, statements
 
-WRITES = ["charge", "charge_one", "hold", "move", "save"]
+WRITES = ["charge", "charge_one", "move", "save"]
 READS = [
     "lock_accounts",
     "open_grants",

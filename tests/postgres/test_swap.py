@@ -19,7 +19,6 @@ from aiocredits.testing import ManualClock
 BATCHES: dict[str, list[Command]] = {
     "charge_one": [commands.consume_credits("alice", 1)],
     "charge": [commands.consume_credits("alice", 1), commands.consume_credits("bob", 1)],
-    "hold": [commands.hold_credits("alice", 1), commands.consume_credits("bob", 1)],
     "move": [commands.hold_credits("alice", 1), commands.consume_credits("bob", 10)],
     "save": [commands.add_credits("alice", 1), commands.consume_credits("bob", 1)],
 }

@@ -60,8 +60,6 @@ def statement_for(changes: Changes, pockets: Pockets, new_keys: Sequence[KeyOf] 
         if len(changes.entries) == 1:
             return Statement("charge_one", _charge_one(changes, placed, new_keys), placed.pockets)
         return Statement("charge", _charge(changes, placed, new_keys), placed.pockets)
-    if not placed.grants:
-        return Statement("hold", _hold(changes, placed, new_keys), placed.pockets)
     return Statement("move", _move(changes, placed, new_keys), placed.pockets)
 
 
@@ -126,7 +124,7 @@ def _save(changes: Changes, placed: Placement, new_keys: Sequence[KeyOf]) -> row
     ]
 
 
-def _hold(changes: Changes, placed: Placement, new_keys: Sequence[KeyOf]) -> rows.Columns:
+def _move(changes: Changes, placed: Placement, new_keys: Sequence[KeyOf]) -> rows.Columns:
     accounts = {new.name: (old.version, new) for old, new in changes.accounts}
     expected: list[int] = []
     due: list[datetime | None] = []
@@ -146,11 +144,8 @@ def _hold(changes: Changes, placed: Placement, new_keys: Sequence[KeyOf]) -> row
         rows.texts_or_none(pockets),
         *rows.hold_columns(placed.new_holds),
         *rows.usage_columns(changes.usage),
+        *rows.moved_grant_columns(placed.grants),
     ]
-
-
-def _move(changes: Changes, placed: Placement, new_keys: Sequence[KeyOf]) -> rows.Columns:
-    return [*_hold(changes, placed, new_keys), *rows.moved_grant_columns(placed.grants)]
 
 
 def _charge(changes: Changes, placed: Placement, new_keys: Sequence[KeyOf]) -> rows.Columns:
