@@ -7,7 +7,7 @@
 One noun a file: `burn` says which grant pays first, `charges`, `holds`, `grants`, `transfers` and
 `settings` hold the verbs, `landing` is how credits come back, `due` what time does by itself,
 `keys` why a retry is harmless, `carry` what outlives a batch, `cached` what may be decided on that,
-and `straight` says of most holds in half the time what `decide` would say.
+and `straight` says in less time what `decide` would say of most charges and holds.
 `replay` follows entries, `audit` proves by it that they add up to the books, and `closing` makes
 `openings`, from which both may begin.
 """

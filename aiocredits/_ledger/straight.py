@@ -1,4 +1,4 @@
-"""The straight way: what `decide` says of most charges and holds, said in half the time.
+"""The straight way: what `decide` says of most charges and holds, said in less time.
 
 It is for accounts that are asked for nothing but that, where one live grant pays each time and
 nothing else happens. Wherever there is more to it, a refusal above all, it has no opinion. So it
@@ -100,7 +100,8 @@ class Straight:
             if type(command) is CaptureHold:
                 self._ended.pop()
 
-    # What is made here is written out flat, in the order of its fields: that takes half the time.
+    # What is made here is written out flat, in the order of its fields: with helpers that fill in
+    # and unpack, a hold took a quarter longer to decide.
 
     def _consume(self, account: Account, grants: _Grants, command: Consume) -> _Step | None:
         name, key, amount, description, service, actor, _, then, metadata, order = command
